@@ -1,0 +1,1 @@
+//! orchestrator.toml -> typed, validated values.

@@ -1,0 +1,1 @@
+//! Connections to PostgreSQL as libpq makes them: settings, passwords, TLS.

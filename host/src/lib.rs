@@ -1,0 +1,13 @@
+//! PostgreSQL backups, restores, migrations and seeds; every operation a sandboxed WASM plugin.
+//!
+//! Imports point one way: cli -> jobs -> plugins -> capabilities -> transfer, storage, database. Nothing below `cli` prints.
+
+pub mod capabilities;
+pub mod cli;
+pub mod config;
+pub mod database;
+pub mod deployment_log;
+pub mod jobs;
+pub mod plugins;
+pub mod storage;
+pub mod transfer;

@@ -1,0 +1,1 @@
+//! Engine, manifest, grants, limits, compiled-code cache.

@@ -1,0 +1,1 @@
+//! Where backups lie: one trait, a folder or S3.

@@ -1,0 +1,1 @@
+//! The data plane: COPY, compression, checksums, storage; bounded and parallel.

@@ -1,0 +1,49 @@
+//! One entry of a table of contents: an object of the database, or its data.
+
+/// When pg_restore applies an entry (`teSection` in `pg_backup.h`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Section {
+    /// Applied with the object that it belongs to: ACL, COMMENT, SECURITY LABEL.
+    None = 1,
+    /// Before the data.
+    PreData = 2,
+    /// The data.
+    Data = 3,
+    /// After the data.
+    PostData = 4,
+}
+
+/// An entry as `toc.dat` stores it (`WriteToc` in `pg_backup_archiver.c`). `None` is the format's NULL string, which is not
+/// the same as an empty one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Unique in the archive, above 0.
+    pub dump_id: u32,
+    /// The entry has data of its own: TABLE DATA, BLOBS.
+    pub had_dumper: bool,
+    /// OID of the system catalog that holds the object; 0 for none.
+    pub catalog_oid: u32,
+    /// OID of the object; 0 for none.
+    pub oid: u32,
+    /// The object's name, as pg_dump writes it for this kind.
+    pub tag: Option<String>,
+    /// The kind: `TABLE`, `INDEX`, `TABLE DATA`, ...
+    pub desc: String,
+    pub section: Section,
+    /// SQL that creates it.
+    pub definition: Option<String>,
+    /// SQL that drops it.
+    pub drop_statement: Option<String>,
+    /// `COPY s.t (cols) FROM stdin;\n`
+    pub copy_statement: Option<String>,
+    pub namespace: Option<String>,
+    pub tablespace: Option<String>,
+    pub table_access_method: Option<String>,
+    /// Written from archive version 1.16 on; 0 for none.
+    pub relkind: u8,
+    pub owner: Option<String>,
+    /// Dump ids of what must be there first.
+    pub dependencies: Vec<u32>,
+    /// Directory format: name of the data file without the suffix of its compression; empty for none.
+    pub filename: String,
+}
