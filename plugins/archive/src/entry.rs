@@ -29,6 +29,7 @@ pub struct Entry {
     pub tag: Option<String>,
     /// The kind: `TABLE`, `INDEX`, `TABLE DATA`, ...
     pub desc: String,
+    /// When it is applied.
     pub section: Section,
     /// SQL that creates it.
     pub definition: Option<String>,
@@ -36,11 +37,15 @@ pub struct Entry {
     pub drop_statement: Option<String>,
     /// `COPY s.t (cols) FROM stdin;\n`
     pub copy_statement: Option<String>,
+    /// The schema that it is in.
     pub namespace: Option<String>,
+    /// Empty for the default one; `None` where a kind has none.
     pub tablespace: Option<String>,
+    /// Of a table: `heap`. Written from archive version 1.14 on.
     pub table_access_method: Option<String>,
     /// Written from archive version 1.16 on; 0 for none.
     pub relkind: u8,
+    /// The role that owns it.
     pub owner: Option<String>,
     /// Dump ids of what must be there first.
     pub dependencies: Vec<u32>,
