@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod database;
 pub mod deployment_log;
+pub mod failure;
 pub mod jobs;
 pub mod plugins;
 pub mod storage;

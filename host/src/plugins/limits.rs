@@ -1,0 +1,86 @@
+//! What a component may use of the machine. wasmtime's own defaults are no limits.
+
+use wasmtime::ResourceLimiter;
+
+/// Sums all memories and tables of a store; wasmtime's `StoreLimits` bounds each of them alone.
+#[derive(Debug)]
+pub struct MemoryLimiter {
+    limit_bytes: usize,
+    memory_bytes: usize,
+    table_bytes: usize,
+    refused: bool,
+}
+
+/// A table element is a pointer.
+const ELEMENT_BYTES: usize = size_of::<usize>();
+
+impl MemoryLimiter {
+    pub fn new(limit_bytes: usize) -> Self {
+        Self {
+            limit_bytes,
+            memory_bytes: 0,
+            table_bytes: 0,
+            refused: false,
+        }
+    }
+
+    /// Whether the component asked for more than it may have.
+    pub fn refused(&self) -> bool {
+        self.refused
+    }
+
+    pub fn limit_bytes(&self) -> usize {
+        self.limit_bytes
+    }
+
+    fn allow(&mut self, memory_bytes: usize, table_bytes: usize) -> bool {
+        let fits = memory_bytes.checked_add(table_bytes).is_some_and(|total| total <= self.limit_bytes);
+        if fits {
+            self.memory_bytes = memory_bytes;
+            self.table_bytes = table_bytes;
+        } else {
+            self.refused = true;
+        }
+        fits
+    }
+}
+
+impl ResourceLimiter for MemoryLimiter {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let grown = desired.saturating_sub(current);
+        Ok(self.allow(self.memory_bytes.saturating_add(grown), self.table_bytes))
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let grown = desired.saturating_sub(current).saturating_mul(ELEMENT_BYTES);
+        Ok(self.allow(self.memory_bytes, self.table_bytes.saturating_add(grown)))
+    }
+
+    // A component that the builder makes has a handful of each.
+    fn instances(&self) -> usize {
+        64
+    }
+
+    fn tables(&self) -> usize {
+        64
+    }
+
+    fn memories(&self) -> usize {
+        16
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memories_and_tables_are_summed() {
+        let mut limiter = MemoryLimiter::new(1000);
+        assert!(limiter.memory_growing(0, 600, None).unwrap());
+        assert!(limiter.table_growing(0, 40, None).unwrap());
+        assert!(!limiter.memory_growing(0, 100, None).unwrap());
+        assert!(limiter.refused());
+        assert!(limiter.memory_growing(0, 80, None).unwrap());
+    }
+}
