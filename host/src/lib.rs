@@ -2,11 +2,13 @@
 //!
 //! Imports point one way: cli -> jobs -> plugins -> capabilities -> transfer, storage, database. Nothing below `cli` prints.
 
+pub mod backups;
 pub mod capabilities;
 pub mod cli;
 pub mod config;
 pub mod database;
 pub mod deployment_log;
+pub mod exit;
 pub mod failure;
 pub mod jobs;
 pub mod plugins;

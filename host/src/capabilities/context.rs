@@ -71,7 +71,7 @@ impl Stop {
     pub fn failure(&self) -> Failure {
         match self.reason.load(Ordering::SeqCst) {
             DEADLINE => Failure::new(FailureKind::Timeout, "the step's deadline has passed")
-                .hint("raise `deadline_seconds` in the plugin's limits"),
+                .hint("raise `deadline` in the limits"),
             _ => Failure::cancelled(),
         }
     }
@@ -127,17 +127,17 @@ impl StepContext {
     pub fn new(setup: StepSetup) -> Self {
         let limits = &setup.grants.limits;
         let mut table = ResourceTable::new();
-        table.set_max_capacity(RESOURCES);
+        table.set_max_capacity(limits.resources);
         Self {
             table,
-            limiter: MemoryLimiter::new(limits.memory_bytes()),
+            limiter: MemoryLimiter::new(limits.memory_bytes),
             tasks: Arc::new(Tasks::new(
                 setup.stop.token().clone(),
                 setup.progress.clone(),
-                limits.transfers as usize,
+                limits.transfers,
             )),
-            log_bytes_left: limits.log_kib as usize * 1024,
-            report_bytes_left: limits.result_kib as usize * 1024,
+            log_bytes_left: limits.log_bytes,
+            report_bytes_left: limits.result_bytes,
             bindings: setup.bindings,
             grants: setup.grants,
             progress: setup.progress,
@@ -160,7 +160,7 @@ impl StepContext {
             tasks.close().await;
             let mut leftovers = Vec::new();
             for draft in unpublished.take() {
-                match crate::storage::remove_all(draft.storage.as_ref(), &draft.prefix).await {
+                match crate::storage::remove_all(draft.storage.as_ref(), &format!("{}/", draft.prefix)).await {
                     Ok(()) => drafts.closed(&draft.binding, &draft.prefix),
                     Err(error) => leftovers.push(format!(
                         "could not remove the unfinished {} in {}: {error}; the next start tries again",
@@ -177,9 +177,6 @@ impl StepContext {
         std::mem::take(&mut self.report)
     }
 }
-
-/// Handles of all kinds that a plugin may hold at once.
-const RESOURCES: usize = 10_000;
 
 /// A set of objects that does not exist yet.
 #[derive(Clone)]

@@ -30,7 +30,7 @@ impl Host for StepContext {
             .databases
             .get(&binding)
             .ok_or_else(|| Failure::not_found(format!("there is no database named {binding:?}")))?;
-        let bound_database = settings.database().to_owned();
+        let bound_database = settings.database.clone();
         let settings = match target {
             Target::Database => settings.clone(),
             Target::Maintenance if access < Access::Admin => {
@@ -38,9 +38,9 @@ impl Host for StepContext {
                     "the maintenance database of {binding} needs the access `admin`, and `{access:?}` was granted"
                 )));
             }
-            Target::Maintenance => settings.maintenance(),
+            Target::Maintenance => settings.with_database(MAINTENANCE_DATABASE),
         };
-        let limit = self.grants.limits.connections as usize;
+        let limit = self.grants.limits.connections;
         if self.connections.load(Ordering::SeqCst) >= limit {
             return Err(Failure::limit(format!("more than {limit} connections at once"))
                 .hint("the limit is `connections` in the plugin's manifest and grants"));
@@ -283,6 +283,9 @@ impl HostRows for StepContext {
         Ok(())
     }
 }
+
+/// Exists on every server that initdb made, and is nobody's own.
+const MAINTENANCE_DATABASE: &str = "postgres";
 
 /// Under the access `read`, nothing runs outside a read-only transaction.
 fn writable(session: &Session) -> Result<Arc<Link>, Failure> {

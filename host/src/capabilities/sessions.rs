@@ -140,7 +140,7 @@ impl Drop for Running {
             let tasks = link.tasks.clone();
             tasks.cleanup(async move {
                 // The request opens a connection of its own; a server that is gone must not hold up the end of the step.
-                let request = tokio::time::timeout(Duration::from_secs(10), link.connection.cancel());
+                let request = tokio::time::timeout(Duration::from_secs(10), link.connection.cancel.cancel());
                 if !matches!(request.await, Ok(Ok(()))) {
                     tracing::debug!("a cancel request was not delivered");
                 }

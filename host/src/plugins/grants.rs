@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use manifest::{Access, Limits, Manifest, StorageRight};
+use manifest::{Access, Manifest, StorageRight};
 
+use super::limits::StepLimits;
 use crate::failure::Failure;
 
 /// What the operator allows a plugin that is not built in.
@@ -29,39 +30,22 @@ pub struct NamedBindings {
 }
 
 /// What a step may do: only what was both asked and granted, and only on the bindings that the step names.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Grants {
     databases: BTreeMap<String, Access>,
     storage: BTreeMap<String, BTreeSet<StorageRight>>,
     pub limits: StepLimits,
 }
 
-/// The limits of a step, agreed.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct StepLimits(pub Limits);
-
-impl StepLimits {
-    pub fn memory_bytes(&self) -> usize {
-        self.0.memory_mib as usize * 1024 * 1024
-    }
-}
-
-impl std::ops::Deref for StepLimits {
-    type Target = Limits;
-
-    fn deref(&self) -> &Limits {
-        &self.0
-    }
-}
-
 impl Grants {
     /// Both sides, or a refusal that shows both.
-    pub fn agree(manifest: &Manifest, named: &NamedBindings, operator: &Operator, limits: Limits) -> Result<Self, Failure> {
+    pub fn agree(manifest: &Manifest, named: &NamedBindings, operator: &Operator, limits: StepLimits) -> Result<Self, Failure> {
         let asked_storage: BTreeSet<_> = manifest.asks.storage.iter().copied().collect();
         let mut missing = Vec::new();
         let mut agreed = Self {
-            limits: StepLimits(limits),
-            ..Self::default()
+            databases: BTreeMap::new(),
+            storage: BTreeMap::new(),
+            limits: limits.asked(&manifest.limits),
         };
         if let Some(asked) = manifest.asks.database {
             for binding in &named.databases {
@@ -166,7 +150,8 @@ fn right_names(rights: &BTreeSet<StorageRight>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use manifest::Asks;
+    use manifest::{Asks, Limits};
+    use std::time::Duration;
 
     fn plugin() -> Manifest {
         Manifest {
@@ -183,6 +168,21 @@ mod tests {
         }
     }
 
+    fn allowed() -> StepLimits {
+        StepLimits {
+            memory_bytes: 1 << 20,
+            deadline: Duration::from_secs(60),
+            grace: Duration::from_secs(1),
+            call_bytes: 1 << 20,
+            log_bytes: 1024,
+            result_bytes: 1024,
+            connections: 100,
+            transfers: 1,
+            resources: 100,
+            component_bytes: 1 << 20,
+        }
+    }
+
     fn named() -> NamedBindings {
         NamedBindings {
             databases: ["app".to_owned()].into(),
@@ -196,7 +196,7 @@ mod tests {
             databases: [("app".to_owned(), Access::Read)].into(),
             storage: BTreeMap::new(),
         });
-        let failure = Grants::agree(&plugin(), &named(), &operator, Limits::default()).unwrap_err();
+        let failure = Grants::agree(&plugin(), &named(), &operator, allowed()).unwrap_err();
         insta::assert_snapshot!(failure, @"the plugin my-seed is not granted what it asks for: database app: the plugin asks for write, the configuration grants read; storage main: the plugin asks for read, the configuration grants nothing");
     }
 
@@ -206,8 +206,9 @@ mod tests {
             databases: [("app".to_owned(), Access::Admin), ("other".to_owned(), Access::Admin)].into(),
             storage: [("main".to_owned(), [StorageRight::Read, StorageRight::Delete].into())].into(),
         });
-        let grants = Grants::agree(&plugin(), &named(), &operator, Limits::default()).unwrap();
+        let grants = Grants::agree(&plugin(), &named(), &operator, allowed()).unwrap();
         assert_eq!(grants.database("app").unwrap(), Access::Write);
+        assert_eq!((grants.limits.connections, grants.limits.transfers), (16, 1));
         assert!(grants.database("other").is_err());
         assert!(grants.storage("main", StorageRight::Delete).is_err());
     }

@@ -1,6 +1,47 @@
 //! What a component may use of the machine. wasmtime's own defaults are no limits.
 
+use std::time::Duration;
+
+use manifest::Limits;
 use wasmtime::ResourceLimiter;
+
+/// What a step may use: the less of what its plugin asks for and what the operator allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepLimits {
+    /// Memories and tables, summed.
+    pub memory_bytes: usize,
+    /// Wall time from the first instruction to the result.
+    pub deadline: Duration,
+    /// Time to return after a cancellation; host calls fail at once in it.
+    pub grace: Duration,
+    /// What one host call may copy out of the component's memory.
+    pub call_bytes: usize,
+    pub log_bytes: usize,
+    pub result_bytes: usize,
+    pub connections: usize,
+    pub transfers: usize,
+    /// Handles of all kinds.
+    pub resources: usize,
+    /// The component's file.
+    pub component_bytes: usize,
+}
+
+impl StepLimits {
+    /// The less of both sides; what a manifest does not speak of is the operator's alone.
+    #[must_use]
+    pub fn asked(self, asked: &Limits) -> Self {
+        const KIB: usize = 1024;
+        Self {
+            memory_bytes: self.memory_bytes.min(asked.memory_mib as usize * KIB * KIB),
+            deadline: self.deadline.min(Duration::from_secs(asked.deadline_seconds.into())),
+            log_bytes: self.log_bytes.min(asked.log_kib as usize * KIB),
+            result_bytes: self.result_bytes.min(asked.result_kib as usize * KIB),
+            connections: self.connections.min(asked.connections as usize),
+            transfers: self.transfers.min(asked.transfers as usize),
+            ..self
+        }
+    }
+}
 
 /// Sums all memories and tables of a store; wasmtime's `StoreLimits` bounds each of them alone.
 #[derive(Debug)]

@@ -17,10 +17,6 @@ use crate::failure::{Failure, FailureKind};
 
 /// How often a running component looks at its deadline.
 const TICK: Duration = Duration::from_millis(10);
-/// What a component has left to return after its step was stopped; host calls fail at once in that time.
-const GRACE: Duration = Duration::from_secs(1);
-/// Of one host call: the most that is copied out of a component's memory.
-const HOSTCALL_BYTES: usize = 8 * 1024 * 1024;
 
 /// The engine that all plugins of this process share.
 pub struct Runtime {
@@ -98,12 +94,12 @@ impl Runtime {
         let limits = setup.grants.limits;
         let mut store = Store::new(&self.engine, StepContext::new(setup));
         store.limiter(|context| &mut context.limiter);
-        store.set_hostcall_fuel(HOSTCALL_BYTES);
-        watch(&mut store, stop.clone());
+        store.set_hostcall_fuel(limits.call_bytes);
+        watch(&mut store, stop.clone(), limits.grace);
         let deadline = tokio::spawn({
             let stop = stop.clone();
             async move {
-                tokio::time::sleep(Duration::from_secs(limits.deadline_seconds.into())).await;
+                tokio::time::sleep(limits.deadline).await;
                 stop.deadline();
             }
         });
@@ -118,7 +114,7 @@ impl Runtime {
         .await;
         deadline.abort();
         let result = match called {
-            Ok(Ok(json)) => read_result(&json, limits.result_kib as usize * 1024),
+            Ok(Ok(json)) => read_result(&json, limits.result_bytes),
             // The plugin's own words for a stop are worth less than the reason of it.
             Ok(Err(error)) => match Failure::from(error) {
                 failure if failure.kind == FailureKind::Cancelled && stop.is_stopped() => Err(stop.failure()),
@@ -136,11 +132,11 @@ impl Runtime {
 }
 
 /// Looks at the stop on each tick, and lets other tasks run.
-fn watch(store: &mut Store<StepContext>, stop: Stop) {
+fn watch(store: &mut Store<StepContext>, stop: Stop, grace: Duration) {
     let mut stopped_at = None::<Instant>;
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
-        if stop.is_stopped() && stopped_at.get_or_insert_with(Instant::now).elapsed() >= GRACE {
+        if stop.is_stopped() && stopped_at.get_or_insert_with(Instant::now).elapsed() >= grace {
             return Err(wasmtime::Error::new(Stopped));
         }
         Ok(UpdateDeadline::Yield(1))
@@ -155,7 +151,7 @@ struct Stopped;
 fn read_result(json: &str, limit: usize) -> Result<Value, Failure> {
     if json.len() > limit {
         return Err(Failure::limit(format!("the plugin's result has {} bytes; {limit} are allowed", json.len()))
-            .hint("raise `result_kib` in the plugin's limits"));
+            .hint("raise `result` in the limits"));
     }
     serde_json::from_str(json).map_err(|error| Failure::invalid_input(format!("the plugin's result is no JSON: {error}")))
 }
@@ -172,7 +168,7 @@ fn trapped(name: &str, error: &wasmtime::Error, store: &Store<StepContext>, stop
             "the plugin {name} asked for more than its {} MiB of memory",
             limiter.limit_bytes() >> 20
         ))
-        .hint("raise `memory_mib` in the plugin's limits, if you trust it with that");
+        .hint("raise `memory` in the limits, if you trust it with that");
     }
     let reason = match error.downcast_ref::<Trap>() {
         Some(trap) => trap.to_string(),

@@ -108,7 +108,7 @@ impl Operation for Backup {
         storage::Draft::publish(draft, layout::MANIFEST, &bytes)?;
 
         let result = json!({
-            "id": folder.id.as_str(),
+            "id": folder.id.to_string(),
             "prefix": folder.prefix().trim_end_matches('/'),
             "storage": parameters.storage,
             "database": server.database,

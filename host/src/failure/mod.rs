@@ -1,5 +1,7 @@
 //! What went wrong, in the form in which the contract, the record of a run and the command line carry it.
 
+mod sources;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +24,27 @@ pub enum FailureKind {
     Database,
     Unsupported,
     Internal,
+}
+
+impl FailureKind {
+    /// The word that the contract, the log and `--output json` use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "invalid-input",
+            Self::NotFound => "not-found",
+            Self::AlreadyExists => "already-exists",
+            Self::Refused => "refused",
+            Self::Conflict => "conflict",
+            Self::Cancelled => "cancelled",
+            Self::Timeout => "timeout",
+            Self::LimitExceeded => "limit-exceeded",
+            Self::Unavailable => "unavailable",
+            Self::Corrupt => "corrupt",
+            Self::Database => "database",
+            Self::Unsupported => "unsupported",
+            Self::Internal => "internal",
+        }
+    }
 }
 
 /// Lowercase, without a full stop; holds no secret.
