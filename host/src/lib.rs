@@ -7,6 +7,7 @@ pub mod capabilities;
 pub mod cli;
 pub mod config;
 pub mod database;
+pub mod demo;
 pub mod deployment_log;
 pub mod exit;
 pub mod failure;

@@ -1,8 +1,11 @@
 //! The command line: one file per command; the only place that prints or exits.
 
 mod backup;
+mod check;
 mod completions;
+mod demo;
 mod globals;
+mod init;
 mod log;
 mod output;
 mod plugin;
@@ -35,6 +38,10 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage or configu
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write an orchestrator.toml to begin with
+    Init(init::InitCommand),
+    /// Test connections, storages and plugins, and say what to do
+    Check,
     /// Run a job: built in are backup and verify
     Run(run::RunCommand),
     /// Create, list, show, verify and delete backups
@@ -48,6 +55,8 @@ enum Command {
     /// List and inspect plugins
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
+    /// Rehearse the worst day with an example application on a private server
+    Demo(demo::DemoCommand),
     /// Print the completion script of a shell
     Completions(completions::CompletionsCommand),
 }
@@ -82,11 +91,14 @@ pub fn main() -> ExitCode {
 async fn dispatch(cli: Cli, output: &Output) -> ExitCode {
     let globals = cli.globals;
     let result = match cli.command {
+        Command::Init(command) => init::execute(command, &globals, output),
+        Command::Check => check::execute(&globals, output).await,
         Command::Run(command) => run::execute(command, &globals, output).await,
         Command::Backup(command) => backup::execute(command, &globals, output).await,
         Command::Restore(command) => restore::execute(command, &globals, output).await,
         Command::Log(command) => log::execute(command, &globals, output).await,
         Command::Plugin(command) => plugin::execute(command, &globals, output).await,
+        Command::Demo(command) => demo::execute(command, output).await,
         Command::Completions(command) => completions::execute(command),
     };
     match result {

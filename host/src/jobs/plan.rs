@@ -87,13 +87,13 @@ pub(super) async fn plan(
 }
 
 /// Where a plugin's component is from, and who grants.
-enum Source<'a> {
+pub(super) enum Source<'a> {
     BuiltIn(&'static builtin::BuiltinPlugin),
     Configured(&'a PluginGrant),
 }
 
 impl<'a> Source<'a> {
-    fn of(project: &'a Project, name: &str) -> Result<Self, Failure> {
+    pub fn of(project: &'a Project, name: &str) -> Result<Self, Failure> {
         if let Some(plugin) = builtin::find(name) {
             return Ok(Self::BuiltIn(plugin));
         }
@@ -161,7 +161,7 @@ fn limits(limits: &config::Limits) -> StepLimits {
     }
 }
 
-async fn compile(project: &Project, source: &Source<'_>) -> Result<Arc<Plugin>, Failure> {
+pub(super) async fn compile(project: &Project, source: &Source<'_>) -> Result<Arc<Plugin>, Failure> {
     let runtime = project.runtime()?;
     let plugin = match source {
         Source::BuiltIn(plugin) => {

@@ -10,7 +10,7 @@ use crate::config::{Config, DatabaseBinding, StorageBinding};
 use crate::database::{self, Connection};
 use crate::deployment_log::{DeploymentLog, LogPaths, Redactor};
 use crate::failure::Failure;
-use crate::plugins::Runtime;
+use crate::plugins::{Plugin, Runtime};
 use crate::storage::{self, AccessKey, S3Settings, Storage, StorageError, StorageOptions};
 
 /// What a command works with.
@@ -49,6 +49,11 @@ impl Project {
         }
         let runtime = Arc::new(Runtime::new(self.compiled_code.as_deref())?);
         Ok(self.runtime.get_or_init(|| runtime).clone())
+    }
+
+    /// A plugin by its name, compiled.
+    pub async fn plugin(&self, name: &str) -> Result<Arc<Plugin>, Failure> {
+        super::plan::compile(self, &super::plan::Source::of(self, name)?).await
     }
 
     /// The binding of a database.
