@@ -39,7 +39,11 @@ pub(super) enum Encryption {
 
 impl Attempt<'_> {
     /// Connects to this address; `None` is the endpoint's socket.
-    pub(super) async fn run(&self, endpoint: &Endpoint, address: Option<IpAddr>) -> Result<Session, DatabaseError> {
+    pub(super) async fn run(
+        &self,
+        endpoint: &Endpoint,
+        address: Option<IpAddr>,
+    ) -> Result<Session, DatabaseError> {
         let mut first: Option<DatabaseError> = None;
         for encryption in encryptions(self.settings.tls.mode, &endpoint.host) {
             match self.run_with(endpoint, address, *encryption).await {
@@ -98,9 +102,15 @@ impl Attempt<'_> {
         if let Some(address) = address {
             config.hostaddr(address);
         }
-        config.port(endpoint.port).user(&settings.user).dbname(&settings.database);
+        config
+            .port(endpoint.port)
+            .user(&settings.user)
+            .dbname(&settings.database);
         config.application_name(
-            settings.application_name.clone().unwrap_or_else(|| format!("orchestrator {}", self.purpose)),
+            settings
+                .application_name
+                .clone()
+                .unwrap_or_else(|| format!("orchestrator {}", self.purpose)),
         );
         if let Some(password) = &endpoint.password {
             config.password(password.expose_secret());
@@ -146,7 +156,10 @@ fn classify(error: &tokio_postgres::Error, endpoint: &Endpoint) -> DatabaseError
     }
     let cause = error.source();
     if let Some(error) = cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
-        return match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        return match error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+        {
             Some(error) => tls_failure(error),
             None => io_failure(error, endpoint),
         };
@@ -176,7 +189,11 @@ fn classify(error: &tokio_postgres::Error, endpoint: &Endpoint) -> DatabaseError
             "look into the server's log, and check that PostgreSQL answers at this address",
         ),
         (kind, "") => DatabaseError::new(DatabaseErrorKind::Protocol, kind, PROTOCOL_HINT),
-        (kind, cause) => DatabaseError::new(DatabaseErrorKind::Protocol, format!("{kind}: {cause}"), PROTOCOL_HINT),
+        (kind, cause) => DatabaseError::new(
+            DatabaseErrorKind::Protocol,
+            format!("{kind}: {cause}"),
+            PROTOCOL_HINT,
+        ),
     }
 }
 
@@ -186,18 +203,26 @@ fn io_failure(error: &io::Error, endpoint: &Endpoint) -> DatabaseError {
     let message = match error.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
         io::ErrorKind::NotFound => "there is no such socket".to_owned(),
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => "the server closed the connection".to_owned(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
+            "the server closed the connection".to_owned()
+        }
         _ => error.to_string(),
     };
     let hint = match &endpoint.host {
-        Host::Unix(_) => "check that the server runs on this machine with this socket folder and port, or name a host",
-        Host::Tcp(_) => "check that the server runs, and listens on this address (listen_addresses, port, firewall)",
+        Host::Unix(_) => {
+            "check that the server runs on this machine with this socket folder and port, or name a host"
+        }
+        Host::Tcp(_) => {
+            "check that the server runs, and listens on this address (listen_addresses, port, firewall)"
+        }
     };
     DatabaseError::new(DatabaseErrorKind::Unreachable, message, hint)
 }
 
 fn tls_failure(error: &rustls::Error) -> DatabaseError {
-    use CertificateError::{Expired, ExpiredContext, NotValidForName, NotValidForNameContext, UnknownIssuer};
+    use CertificateError::{
+        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, UnknownIssuer,
+    };
     let hint = match error {
         rustls::Error::InvalidCertificate(UnknownIssuer) => {
             "give the authority that signed the server's certificate as sslrootcert"
@@ -205,12 +230,24 @@ fn tls_failure(error: &rustls::Error) -> DatabaseError {
         rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => {
             "connect by a name that is in the certificate (hostaddr may give the address), or use sslmode=verify-ca"
         }
-        rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. }) => "renew the server's certificate",
+        rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. }) => {
+            "renew the server's certificate"
+        }
         rustls::Error::InvalidCertificate(CertificateError::Other(_)) => {
             "make the server's certificate anew: X.509 version 3, with the host as subjectAltName"
         }
-        rustls::Error::AlertReceived(_) => "the server ended the handshake: see its log; it may want a client certificate",
-        _ => "check that server and client share a TLS version, and that nothing in between interferes",
+        rustls::Error::AlertReceived(_) => {
+            "the server ended the handshake: see its log; it may want a client certificate"
+        }
+        _ => {
+            "check that server and client share a TLS version, and that nothing in between interferes"
+        }
     };
-    DatabaseError::new(DatabaseErrorKind::TlsFailed, error.to_string(), hint)
+    let message = match error {
+        rustls::Error::InvalidCertificate(UnknownIssuer) => {
+            "no trusted authority signed the server's certificate".to_owned()
+        }
+        _ => error.to_string(),
+    };
+    DatabaseError::new(DatabaseErrorKind::TlsFailed, message, hint)
 }

@@ -7,8 +7,12 @@ use x509_cert::der::oid::db::{rfc4519::COMMON_NAME, rfc5280::ID_CE_SUBJECT_ALT_N
 use x509_cert::der::{Decode, Tagged};
 
 /// Whether the certificate is valid at this time (RFC 5280, section 4.1.2.5).
-pub(super) fn check_validity(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), CertificateError> {
-    let parsed = x509_cert::Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
+pub(super) fn check_validity(
+    certificate: &CertificateDer<'_>,
+    now: UnixTime,
+) -> Result<(), CertificateError> {
+    let parsed =
+        x509_cert::Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
     let validity = &parsed.tbs_certificate.validity;
     let now = now.as_secs();
     if now < validity.not_before.to_unix_duration().as_secs() {
@@ -24,29 +28,49 @@ pub(super) fn check_validity(certificate: &CertificateDer<'_>, now: UnixTime) ->
 /// makes such certificates, libpq accepts them, rustls does not. `*` stands for the whole first label, as in libpq
 /// (`pq_verify_peer_name_matches_certificate_name`).
 pub(super) fn common_name_matches(certificate: &CertificateDer<'_>, host: &str) -> bool {
-    let Ok(parsed) = x509_cert::Certificate::from_der(certificate) else { return false };
-    let extensions = parsed.tbs_certificate.extensions.as_deref().unwrap_or_default();
-    if extensions.iter().any(|extension| extension.extn_id == ID_CE_SUBJECT_ALT_NAME) {
+    let Ok(parsed) = x509_cert::Certificate::from_der(certificate) else {
+        return false;
+    };
+    let extensions = parsed
+        .tbs_certificate
+        .extensions
+        .as_deref()
+        .unwrap_or_default();
+    if extensions
+        .iter()
+        .any(|extension| extension.extn_id == ID_CE_SUBJECT_ALT_NAME)
+    {
         return false;
     }
-    let attributes = parsed.tbs_certificate.subject.0.iter().flat_map(|relative| relative.0.iter());
-    let names = attributes.filter(|attribute| attribute.oid == COMMON_NAME).filter_map(|attribute| {
-        match attribute.value.tag() {
-            x509_cert::der::Tag::Utf8String => {
-                attribute.value.decode_as::<Utf8StringRef<'_>>().ok().map(|text| text.as_str().to_owned())
-            }
-            _ => attribute.value.decode_as::<PrintableStringRef<'_>>().ok().map(|text| text.as_str().to_owned()),
-        }
-    });
+    let attributes = parsed
+        .tbs_certificate
+        .subject
+        .0
+        .iter()
+        .flat_map(|relative| relative.0.iter());
+    let names = attributes
+        .filter(|attribute| attribute.oid == COMMON_NAME)
+        .filter_map(|attribute| match attribute.value.tag() {
+            x509_cert::der::Tag::Utf8String => attribute
+                .value
+                .decode_as::<Utf8StringRef<'_>>()
+                .ok()
+                .map(|text| text.as_str().to_owned()),
+            _ => attribute
+                .value
+                .decode_as::<PrintableStringRef<'_>>()
+                .ok()
+                .map(|text| text.as_str().to_owned()),
+        });
     // libpq looks at the last common name, the most specific one.
     names.last().is_some_and(|name| name_matches(&name, host))
 }
 
 fn name_matches(pattern: &str, host: &str) -> bool {
     match pattern.strip_prefix("*.") {
-        Some(domain) => {
-            host.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest.eq_ignore_ascii_case(domain))
-        }
+        Some(domain) => host
+            .split_once('.')
+            .is_some_and(|(label, rest)| !label.is_empty() && rest.eq_ignore_ascii_case(domain)),
         None => pattern.eq_ignore_ascii_case(host),
     }
 }

@@ -11,7 +11,7 @@ use tokio_postgres::{CancelToken, Client};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::sync::CancellationToken;
 
-/// One session. Dropping it ends it, and cancels what still runs in it.
+/// One session. Dropping it ends it, and cancels what still runs in it: keep it for as long as a stream of it is read.
 pub struct Connection {
     /// For statements.
     pub client: Client,
@@ -30,11 +30,21 @@ pub struct CancelHandle {
 
 /// Connects to the first endpoint that answers and is of the wanted kind. The purpose (`backup`) becomes the
 /// application's name, unless the user chose one. As in libpq, an endpoint that refuses us ends the search.
-pub async fn connect(settings: &ConnectionSettings, purpose: &str) -> Result<Connection, DatabaseError> {
+pub async fn connect(
+    settings: &ConnectionSettings,
+    purpose: &str,
+) -> Result<Connection, DatabaseError> {
     let tls = tls::connector(&settings.tls)?;
-    let attempt = Attempt { settings, purpose, tls: &tls };
+    let attempt = Attempt {
+        settings,
+        purpose,
+        tls: &tls,
+    };
     let passes: &[_] = match settings.target {
-        TargetSessionAttributes::PreferStandby => &[TargetSessionAttributes::Standby, TargetSessionAttributes::Any],
+        TargetSessionAttributes::PreferStandby => &[
+            TargetSessionAttributes::Standby,
+            TargetSessionAttributes::Any,
+        ],
         ref wanted => std::slice::from_ref(wanted),
     };
     let mut failures = Vec::new();
@@ -54,10 +64,18 @@ pub async fn connect(settings: &ConnectionSettings, purpose: &str) -> Result<Con
 impl Connection {
     fn new(session: super::attempt::Session, tls: &MakeRustlsConnect, place: String) -> Self {
         let (client, driver) = session;
-        let cancel = CancelHandle { token: client.cancel_token(), tls: tls.clone(), place };
+        let cancel = CancelHandle {
+            token: client.cancel_token(),
+            tls: tls.clone(),
+            place,
+        };
         let dropped = CancellationToken::new();
         tokio::spawn(drive(driver, cancel.clone(), dropped.clone()));
-        Self { client, cancel, dropped }
+        Self {
+            client,
+            cancel,
+            dropped,
+        }
     }
 }
 
@@ -69,7 +87,9 @@ impl Drop for Connection {
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection").field("place", &self.cancel.place).finish_non_exhaustive()
+        f.debug_struct("Connection")
+            .field("place", &self.cancel.place)
+            .finish_non_exhaustive()
     }
 }
 
@@ -80,7 +100,11 @@ impl CancelHandle {
         let failure = match tokio::time::timeout(Duration::from_secs(10), request).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => DatabaseError::from(error),
-            Err(_) => DatabaseError::new(DatabaseErrorKind::Timeout, "no answer within 10 s", "end it with pg_terminate_backend"),
+            Err(_) => DatabaseError::new(
+                DatabaseErrorKind::Timeout,
+                "no answer within 10 s",
+                "end it with pg_terminate_backend",
+            ),
         };
         Err(failure.while_doing(&format!("asking {} to cancel a statement", self.place)))
     }
@@ -88,7 +112,9 @@ impl CancelHandle {
 
 impl std::fmt::Debug for CancelHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CancelHandle").field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("CancelHandle")
+            .field("place", &self.place)
+            .finish_non_exhaustive()
     }
 }
 
@@ -114,7 +140,10 @@ async fn connect_endpoint(
 }
 
 /// `None` stands for a Unix-domain socket.
-async fn addresses(endpoint: &Endpoint, limit: Option<Duration>) -> Result<Vec<Option<IpAddr>>, DatabaseError> {
+async fn addresses(
+    endpoint: &Endpoint,
+    limit: Option<Duration>,
+) -> Result<Vec<Option<IpAddr>>, DatabaseError> {
     let name = match (&endpoint.host, endpoint.address) {
         (_, Some(address)) => return Ok(vec![Some(address)]),
         (Host::Unix(_), None) => return Ok(vec![None]),
@@ -122,7 +151,9 @@ async fn addresses(endpoint: &Endpoint, limit: Option<Duration>) -> Result<Vec<O
     };
     let lookup = tokio::net::lookup_host((name.as_str(), endpoint.port));
     let found = match limit {
-        Some(limit) => tokio::time::timeout(limit, lookup).await.map_err(|_| unresolved(endpoint, "no answer in time"))?,
+        Some(limit) => tokio::time::timeout(limit, lookup)
+            .await
+            .map_err(|_| unresolved(endpoint, "no answer in time"))?,
         None => lookup.await,
     };
     let found = found.map_err(|error| unresolved(endpoint, &error.to_string()))?;
@@ -149,17 +180,39 @@ fn in_order(settings: &ConnectionSettings) -> Vec<&Endpoint> {
 
 /// A server that does not answer, or is of another kind, leaves hope for the next; one that refuses us does not.
 fn tries_next(failure: &DatabaseError) -> bool {
-    matches!(failure.kind, DatabaseErrorKind::Unreachable | DatabaseErrorKind::Timeout)
+    matches!(
+        failure.kind,
+        DatabaseErrorKind::Unreachable | DatabaseErrorKind::Timeout
+    )
 }
 
-async fn check_target(client: &Client, wanted: TargetSessionAttributes) -> Result<(), DatabaseError> {
+async fn check_target(
+    client: &Client,
+    wanted: TargetSessionAttributes,
+) -> Result<(), DatabaseError> {
     use TargetSessionAttributes::{Any, PreferStandby, Primary, ReadOnly, ReadWrite, Standby};
     let (statement, expected, is) = match wanted {
         Any | PreferStandby => return Ok(()),
-        ReadWrite => ("SHOW transaction_read_only", "off", "its sessions are read-only"),
-        ReadOnly => ("SHOW transaction_read_only", "on", "its sessions are not read-only"),
-        Primary => ("SELECT pg_catalog.pg_is_in_recovery()", "f", "it is in recovery"),
-        Standby => ("SELECT pg_catalog.pg_is_in_recovery()", "t", "it is not in recovery"),
+        ReadWrite => (
+            "SHOW transaction_read_only",
+            "off",
+            "its sessions are read-only",
+        ),
+        ReadOnly => (
+            "SHOW transaction_read_only",
+            "on",
+            "its sessions are not read-only",
+        ),
+        Primary => (
+            "SELECT pg_catalog.pg_is_in_recovery()",
+            "f",
+            "it is in recovery",
+        ),
+        Standby => (
+            "SELECT pg_catalog.pg_is_in_recovery()",
+            "t",
+            "it is not in recovery",
+        ),
     };
     let messages = client.simple_query(statement).await?;
     let answer = messages.iter().find_map(|message| match message {
@@ -177,20 +230,47 @@ async fn check_target(client: &Client, wanted: TargetSessionAttributes) -> Resul
 }
 
 /// One message for all endpoints that did not answer; the hint is the last one's.
-fn all_failed(settings: &ConnectionSettings, failures: Vec<(&Endpoint, DatabaseError)>) -> DatabaseError {
+fn all_failed(
+    settings: &ConnectionSettings,
+    failures: Vec<(&Endpoint, DatabaseError)>,
+) -> DatabaseError {
     let several = failures.len() > 1;
     let messages: Vec<String> = failures
         .iter()
-        .map(|(endpoint, failure)| if several { format!("{endpoint}: {}", failure.message) } else { failure.message.clone() })
+        .map(|(endpoint, failure)| {
+            if several {
+                format!("{endpoint}: {}", failure.message)
+            } else {
+                failure.message.clone()
+            }
+        })
         .collect();
-    let failure = failures.into_iter().next_back().map(|(_, failure)| failure).unwrap_or_else(|| {
-        DatabaseError::new(DatabaseErrorKind::InvalidSettings, "there is no host to try", "name a host")
-    });
-    described(settings, &settings.places(), DatabaseError { message: messages.join("; "), ..failure })
+    let failure = failures
+        .into_iter()
+        .next_back()
+        .map(|(_, failure)| failure)
+        .unwrap_or_else(|| {
+            DatabaseError::new(
+                DatabaseErrorKind::InvalidSettings,
+                "there is no host to try",
+                "name a host",
+            )
+        });
+    described(
+        settings,
+        &settings.places(),
+        DatabaseError {
+            message: messages.join("; "),
+            ..failure
+        },
+    )
 }
 
 fn described(settings: &ConnectionSettings, place: &str, failure: DatabaseError) -> DatabaseError {
-    failure.while_doing(&format!("connecting to database {:?} on {place} as {:?}", settings.database, settings.user))
+    failure.while_doing(&format!(
+        "connecting to database {:?} on {place} as {:?}",
+        settings.database, settings.user
+    ))
 }
 
 /// The ways to try, in their order: the second one only where the first one was refused for its encryption.

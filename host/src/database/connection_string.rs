@@ -11,7 +11,10 @@ pub(super) type Parameters = Vec<(String, String)>;
 /// Takes a URL or a keyword string apart. Names are not checked here.
 pub(super) fn parse(text: &str) -> Result<Parameters, SettingsError> {
     let text = text.trim();
-    match text.strip_prefix("postgresql://").or_else(|| text.strip_prefix("postgres://")) {
+    match text
+        .strip_prefix("postgresql://")
+        .or_else(|| text.strip_prefix("postgres://"))
+    {
         Some(rest) => parse_url(rest),
         None if text.contains("://") => Err(SettingsError::new(
             "the connection URL begins with another scheme than postgresql://",
@@ -19,11 +22,6 @@ pub(super) fn parse(text: &str) -> Result<Parameters, SettingsError> {
         )),
         None => parse_keywords(text),
     }
-}
-
-/// Whether the text is meant as a URL, of whatever scheme.
-pub(super) fn is_url(text: &str) -> bool {
-    text.trim().contains("://")
 }
 
 fn parse_url(rest: &str) -> Result<Parameters, SettingsError> {
@@ -52,9 +50,16 @@ fn parse_url(rest: &str) -> Result<Parameters, SettingsError> {
     if let Some(database) = database.filter(|name| !name.is_empty()) {
         parameters.push(("dbname".to_owned(), decode(database)?));
     }
-    for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+    for pair in query
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+    {
         let (name, value) = pair.split_once('=').ok_or_else(|| {
-            SettingsError::new("a parameter in the query of the connection URL has no value", "write ?NAME=VALUE&NAME=VALUE")
+            SettingsError::new(
+                "a parameter in the query of the connection URL has no value",
+                "write ?NAME=VALUE&NAME=VALUE",
+            )
         })?;
         let (name, value) = (decode(name)?, decode(value)?);
         if name.contains(['@', '/', ':']) {
@@ -123,7 +128,10 @@ fn parse_hosts(text: &str, parameters: &mut Parameters) -> Result<(), SettingsEr
 /// `name = value` pairs between spaces; `'…'` around a value with spaces, `\` before a quote or a backslash.
 fn parse_keywords(text: &str) -> Result<Parameters, SettingsError> {
     let malformed = |message: &str| {
-        SettingsError::new(message, "write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or as host=HOST dbname=DATABASE user=USER")
+        SettingsError::new(
+            message,
+            "write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or as host=HOST dbname=DATABASE user=USER",
+        )
     };
     let mut parameters = Parameters::new();
     let mut characters = text.chars().peekable();
@@ -138,7 +146,9 @@ fn parse_keywords(text: &str) -> Result<Parameters, SettingsError> {
         }
         while characters.next_if(|c| c.is_whitespace()).is_some() {}
         if characters.next() != Some('=') {
-            return Err(malformed("the connection string is neither a URL nor a list of keyword=value"));
+            return Err(malformed(
+                "the connection string is neither a URL nor a list of keyword=value",
+            ));
         }
         while characters.next_if(|c| c.is_whitespace()).is_some() {}
         let quoted = characters.next_if_eq(&'\'').is_some();
@@ -149,7 +159,11 @@ fn parse_keywords(text: &str) -> Result<Parameters, SettingsError> {
                 Some('\'') if quoted => break,
                 Some(c) if !quoted && c.is_whitespace() => break,
                 Some(c) => value.push(c),
-                None if quoted => return Err(malformed("a quoted value in the connection string has no end")),
+                None if quoted => {
+                    return Err(malformed(
+                        "a quoted value in the connection string has no end",
+                    ));
+                }
                 None => break,
             }
         }
@@ -160,18 +174,31 @@ fn parse_keywords(text: &str) -> Result<Parameters, SettingsError> {
 const ESCAPE_HINT: &str = "in the user name and the password, write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25";
 
 fn unescaped() -> SettingsError {
-    SettingsError::new("the connection URL holds an @ where none can be, as when a password is not percent-encoded", ESCAPE_HINT)
+    SettingsError::new(
+        "the connection URL holds an @ where none can be, as when a password is not percent-encoded",
+        ESCAPE_HINT,
+    )
 }
 
 /// RFC 3986, section 2.1.
 fn decode(text: &str) -> Result<String, SettingsError> {
-    let invalid = || SettingsError::new("the connection URL holds a % that begins no two hexadecimal digits of UTF-8", ESCAPE_HINT);
+    let invalid = || {
+        SettingsError::new(
+            "the connection URL holds a % that begins no two hexadecimal digits of UTF-8",
+            ESCAPE_HINT,
+        )
+    };
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
         if *first == b'%' {
             let digits = after.get(..2).ok_or_else(invalid)?;
-            bytes.push(*hex::decode(digits).map_err(|_| invalid())?.first().ok_or_else(invalid)?);
+            bytes.push(
+                *hex::decode(digits)
+                    .map_err(|_| invalid())?
+                    .first()
+                    .ok_or_else(invalid)?,
+            );
             rest = &after[2..];
         } else {
             bytes.push(*first);
@@ -179,7 +206,11 @@ fn decode(text: &str) -> Result<String, SettingsError> {
         }
     }
     let text = String::from_utf8(bytes).map_err(|_| invalid())?;
-    if text.contains('\0') { Err(invalid()) } else { Ok(text) }
+    if text.contains('\0') {
+        Err(invalid())
+    } else {
+        Ok(text)
+    }
 }
 
 /// The inverse of `decode`, for what is printed.
@@ -187,7 +218,9 @@ pub(super) fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte))
+            }
             _ => encoded.push_str(&format!("%{byte:02X}")),
         }
     }
@@ -204,36 +237,86 @@ mod tests {
     }
 
     fn owned(expected: &[(&str, &str)]) -> Vec<(String, String)> {
-        expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        expected
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[test]
     fn urls_of_libpqs_manual() {
         assert_eq!(pairs("postgresql://"), []);
         assert_eq!(pairs("postgresql:///mydb"), owned(&[("dbname", "mydb")]));
-        assert_eq!(pairs("postgresql://user:secret@localhost"), owned(&[("user", "user"), ("password", "secret"), ("host", "localhost")]));
         assert_eq!(
-            pairs("postgresql://host1:123,host2:456/somedb?target_session_attrs=any&application_name=my%20app"),
-            owned(&[("host", "host1,host2"), ("port", "123,456"), ("dbname", "somedb"), ("target_session_attrs", "any"), ("application_name", "my app")])
+            pairs("postgresql://user:secret@localhost"),
+            owned(&[
+                ("user", "user"),
+                ("password", "secret"),
+                ("host", "localhost")
+            ])
         );
-        assert_eq!(pairs("postgresql://[2001:db8::1234]:5433/d"), owned(&[("host", "2001:db8::1234"), ("port", "5433"), ("dbname", "d")]));
-        assert_eq!(pairs("postgresql://%2Fvar%2Flib%2Fpostgresql/d"), owned(&[("host", "/var/lib/postgresql"), ("dbname", "d")]));
-        assert_eq!(pairs("postgresql://a,b:1/d"), owned(&[("host", "a,b"), ("port", ",1"), ("dbname", "d")]));
-        assert_eq!(pairs("postgres://h/d?ssl=true"), owned(&[("host", "h"), ("dbname", "d"), ("sslmode", "require")]));
+        assert_eq!(
+            pairs(
+                "postgresql://host1:123,host2:456/somedb?target_session_attrs=any&application_name=my%20app"
+            ),
+            owned(&[
+                ("host", "host1,host2"),
+                ("port", "123,456"),
+                ("dbname", "somedb"),
+                ("target_session_attrs", "any"),
+                ("application_name", "my app")
+            ])
+        );
+        assert_eq!(
+            pairs("postgresql://[2001:db8::1234]:5433/d"),
+            owned(&[
+                ("host", "2001:db8::1234"),
+                ("port", "5433"),
+                ("dbname", "d")
+            ])
+        );
+        assert_eq!(
+            pairs("postgresql://%2Fvar%2Flib%2Fpostgresql/d"),
+            owned(&[("host", "/var/lib/postgresql"), ("dbname", "d")])
+        );
+        assert_eq!(
+            pairs("postgresql://a,b:1/d"),
+            owned(&[("host", "a,b"), ("port", ",1"), ("dbname", "d")])
+        );
+        assert_eq!(
+            pairs("postgres://h/d?ssl=true"),
+            owned(&[("host", "h"), ("dbname", "d"), ("sslmode", "require")])
+        );
     }
 
     #[test]
     fn keywords_of_libpqs_manual() {
         assert_eq!(
             pairs(r"host = localhost port=5432 dbname='my db' password='it\'s \\'"),
-            owned(&[("host", "localhost"), ("port", "5432"), ("dbname", "my db"), ("password", r"it's \")])
+            owned(&[
+                ("host", "localhost"),
+                ("port", "5432"),
+                ("dbname", "my db"),
+                ("password", r"it's \")
+            ])
         );
-        assert_eq!(pairs("password='' user=a"), owned(&[("password", ""), ("user", "a")]));
+        assert_eq!(
+            pairs("password='' user=a"),
+            owned(&[("password", ""), ("user", "a")])
+        );
     }
 
     #[test]
     fn errors_quote_nothing_of_a_password() {
-        for url in ["postgres://u:hu@nter2@h/d", "postgres://u:hu/nter2@h/d", "postgres://u:hunter2?x=nter2@h/d", "postgres://u:hu%nter2@h/d", "mysql://u:hunter2@h/d", "password='hunter2", "hunter2"] {
+        for url in [
+            "postgres://u:hu@nter2@h/d",
+            "postgres://u:hu/nter2@h/d",
+            "postgres://u:hunter2?x=nter2@h/d",
+            "postgres://u:hu%nter2@h/d",
+            "mysql://u:hunter2@h/d",
+            "password='hunter2",
+            "hunter2",
+        ] {
             let error = parse(url).expect_err(url);
             let printed = format!("{error} {error:?}");
             assert!(!printed.contains("nter2"), "{printed}");

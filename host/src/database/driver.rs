@@ -1,8 +1,7 @@
 //! The task behind a connection: it moves messages, logs notices, and leaves nothing running on the server.
 
 use super::CancelHandle;
-use futures_util::StreamExt;
-use futures_util::stream::poll_fn;
+use std::future::poll_fn;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::error::{DbError, Severity};
@@ -16,19 +15,27 @@ const CANCELLATION: Duration = Duration::from_secs(10);
 
 /// Runs until the server closes the connection, or the client was dropped (`dropped`). A statement that is still running
 /// then is cancelled: nobody waits for it, and it may hold locks.
-pub(super) async fn drive<S, T>(mut connection: Connection<S, T>, cancel: CancelHandle, dropped: CancellationToken)
-where
+pub(super) async fn drive<S, T>(
+    mut connection: Connection<S, T>,
+    cancel: CancelHandle,
+    dropped: CancellationToken,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let messages = poll_fn(move |context| connection.poll_message(context));
-    let serve = messages.for_each(|message| async move {
-        match message {
-            Ok(AsyncMessage::Notice(notice)) => log(&notice),
-            Ok(_) => {}
-            Err(error) => tracing::debug!(%error, "the connection ended"),
+    let serve = async move {
+        // An error is the end, after which polling again would find the same error for ever.
+        while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+            match message {
+                Ok(AsyncMessage::Notice(notice)) => log(&notice),
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "the connection ended");
+                    break;
+                }
+            }
         }
-    });
+    };
     tokio::pin!(serve);
     tokio::select! {
         () = &mut serve => return,
@@ -41,7 +48,10 @@ where
         tracing::warn!(%error, "a statement may still be running on the server");
         return;
     }
-    if tokio::time::timeout(CANCELLATION, &mut serve).await.is_err() {
+    if tokio::time::timeout(CANCELLATION, &mut serve)
+        .await
+        .is_err()
+    {
         tracing::warn!("the server did not end a cancelled statement in time");
     }
 }

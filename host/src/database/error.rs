@@ -71,8 +71,17 @@ pub struct ServerReport {
 
 impl DatabaseError {
     /// An error of this kind without a report.
-    pub fn new(kind: DatabaseErrorKind, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: Some(hint.into()), report: None }
+    pub fn new(
+        kind: DatabaseErrorKind,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            hint: Some(hint.into()),
+            report: None,
+        }
     }
 
     /// The same error, with what was being done in front: `reading the catalog: permission denied …`.
@@ -100,7 +109,10 @@ impl DatabaseError {
         Self {
             kind,
             message: format!("{} (SQLSTATE {})", error.message(), error.code().code()),
-            hint: error.hint().map(str::to_owned).or_else(|| hint_of(kind, error.code()).map(str::to_owned)),
+            hint: error
+                .hint()
+                .map(str::to_owned)
+                .or_else(|| hint_of(kind, error.code()).map(str::to_owned)),
             report: Some(Box::new(ServerReport::from(error))),
         }
     }
@@ -122,13 +134,22 @@ impl From<tokio_postgres::Error> for DatabaseError {
                 "look into the server's log: it may have restarted, or ended the session",
             );
         }
-        Self { kind: DatabaseErrorKind::Protocol, message: error.to_string(), hint: None, report: None }
+        Self {
+            kind: DatabaseErrorKind::Protocol,
+            message: error.to_string(),
+            hint: None,
+            report: None,
+        }
     }
 }
 
 impl From<SettingsError> for DatabaseError {
     fn from(error: SettingsError) -> Self {
-        Self::new(DatabaseErrorKind::InvalidSettings, error.message, error.hint)
+        Self::new(
+            DatabaseErrorKind::InvalidSettings,
+            error.message,
+            error.hint,
+        )
     }
 }
 
@@ -186,10 +207,18 @@ fn hint_of(kind: DatabaseErrorKind, code: &SqlState) -> Option<&'static str> {
         (DatabaseErrorKind::TooManyConnections, _) => {
             "wait for other sessions to end, lower --jobs, or raise max_connections"
         }
-        (DatabaseErrorKind::PermissionDenied, _) => "grant the privilege to the role, or connect as its owner",
-        (DatabaseErrorKind::Unreachable, "57P03") => "the server is starting up or recovering: try again in a moment",
-        (DatabaseErrorKind::Unreachable, _) => "the server is shutting down or ended this session: see its log",
-        (DatabaseErrorKind::Timeout, _) => "try again when the server is less busy, or raise the timeout",
+        (DatabaseErrorKind::PermissionDenied, _) => {
+            "grant the privilege to the role, or connect as its owner"
+        }
+        (DatabaseErrorKind::Unreachable, "57P03") => {
+            "the server is starting up or recovering: try again in a moment"
+        }
+        (DatabaseErrorKind::Unreachable, _) => {
+            "the server is shutting down or ended this session: see its log"
+        }
+        (DatabaseErrorKind::Timeout, _) => {
+            "try again when the server is less busy, or raise the timeout"
+        }
         _ => return None,
     })
 }

@@ -12,8 +12,9 @@ mod attempt;
 mod certificate;
 mod connection;
 mod connection_string;
-mod error;
 mod driver;
+mod error;
+mod nearest;
 mod parameters;
 mod password_file;
 mod pooler;
@@ -34,8 +35,10 @@ mod test_server;
 
 pub use connection::{CancelHandle, Connection, connect};
 pub use error::{DatabaseError, DatabaseErrorKind, ServerReport};
+pub(crate) use nearest::nearest;
 pub use process_environment::ProcessEnvironment;
 pub use server_facts::{ServerFacts, TlsFacts, inspect};
 pub use settings::{
-    ConnectionSettings, Endpoint, Host, Keepalives, SettingsError, SslMode, TargetSessionAttributes, TlsSettings,
+    ConnectionSettings, Endpoint, Host, Keepalives, SettingsError, SslMode,
+    TargetSessionAttributes, TlsSettings,
 };

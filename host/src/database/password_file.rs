@@ -73,7 +73,11 @@ fn unescape(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut characters = text.chars();
     while let Some(c) = characters.next() {
-        plain.push(if c == '\\' { characters.next().unwrap_or(c) } else { c });
+        plain.push(if c == '\\' {
+            characters.next().unwrap_or(c)
+        } else {
+            c
+        });
     }
     plain
 }
@@ -84,8 +88,15 @@ mod tests {
     use secrecy::ExposeSecret;
 
     fn found(text: &str, host: &str, database: &str, user: &str) -> Option<String> {
-        let wanted = Wanted { host, port: 5432, database, user };
-        text.lines().find_map(|line| password_of(line, &wanted)).map(|password| password.expose_secret().to_owned())
+        let wanted = Wanted {
+            host,
+            port: 5432,
+            database,
+            user,
+        };
+        text.lines()
+            .find_map(|line| password_of(line, &wanted))
+            .map(|password| password.expose_secret().to_owned())
     }
 
     #[test]
@@ -98,9 +109,15 @@ mod tests {
 
     #[test]
     fn escapes_in_every_field() {
-        assert_eq!(found(r"\:\:1:5432:a\\b:ada:p\:w\\d", "::1", r"a\b", "ada").as_deref(), Some(r"p:w\d"));
+        assert_eq!(
+            found(r"\:\:1:5432:a\\b:ada:p\:w\\d", "::1", r"a\b", "ada").as_deref(),
+            Some(r"p:w\d")
+        );
         assert_eq!(found(r"db:5432:\*:ada:x", "db", "app", "ada"), None);
-        assert_eq!(found("db:5432:app:ada:with # hash", "db", "app", "ada").as_deref(), Some("with # hash"));
+        assert_eq!(
+            found("db:5432:app:ada:with # hash", "db", "app", "ada").as_deref(),
+            Some("with # hash")
+        );
     }
 
     #[test]
@@ -108,10 +125,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pgpass");
         std::fs::write(&path, "*:*:*:*:open\n").unwrap();
-        let wanted = Wanted { host: "db", port: 5432, database: "app", user: "ada" };
-        for (mode, expected) in [(0o640, None), (0o604, None), (0o600, Some("open".to_owned()))] {
+        let wanted = Wanted {
+            host: "db",
+            port: 5432,
+            database: "app",
+            user: "ada",
+        };
+        for (mode, expected) in [
+            (0o640, None),
+            (0o604, None),
+            (0o600, Some("open".to_owned())),
+        ] {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(look_up(&path, &wanted).map(|password| password.expose_secret().to_owned()), expected, "{mode:o}");
+            assert_eq!(
+                look_up(&path, &wanted).map(|password| password.expose_secret().to_owned()),
+                expected,
+                "{mode:o}"
+            );
         }
     }
 }

@@ -20,7 +20,10 @@ const CANCEL_REQUEST: u32 = 80_877_102;
 pub(super) async fn announced_process_id(client: &Client) -> Option<i32> {
     let (ours, theirs) = tokio::io::duplex(64);
     let token = client.cancel_token();
-    let (sent, received) = tokio::join!(token.cancel_query_raw(ours, Unencrypted), read_cancel_request(theirs));
+    let (sent, received) = tokio::join!(
+        token.cancel_query_raw(ours, Unencrypted),
+        read_cancel_request(theirs)
+    );
     sent.ok()?;
     received.ok().filter(|id| *id != 0)
 }
@@ -62,13 +65,21 @@ impl TlsStream for Plain {
 }
 
 impl AsyncRead for Plain {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Plain {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, buf)
     }
 

@@ -45,7 +45,10 @@ pub async fn inspect(client: &Client) -> Result<ServerFacts, DatabaseError> {
     let announced = pooler::announced_process_id(client).await;
     let before = Timestamp::now();
     // The simple protocol: a prepared statement would get lost behind a pooler.
-    let messages = client.simple_query(FACTS).await.map_err(DatabaseError::from)?;
+    let messages = client
+        .simple_query(FACTS)
+        .await
+        .map_err(DatabaseError::from)?;
     let after = Timestamp::now();
     let row = messages.iter().find_map(|message| match message {
         tokio_postgres::SimpleQueryMessage::Row(row) => Some(row),
@@ -53,15 +56,19 @@ pub async fn inspect(client: &Client) -> Result<ServerFacts, DatabaseError> {
     });
     let row = row.ok_or_else(|| unexpected("no row"))?;
     let text = |column: &str| {
-        row.try_get(column).map_err(DatabaseError::from)?.map(str::to_owned).ok_or_else(|| unexpected(column))
+        row.try_get(column)
+            .map_err(DatabaseError::from)?
+            .map(str::to_owned)
+            .ok_or_else(|| unexpected(column))
     };
     let number = |column: &str| text(column)?.parse::<i64>().map_err(|_| unexpected(column));
     let flag = |column: &str| Ok::<bool, DatabaseError>(text(column)? == "t");
     let middle = before + (after.duration_since(before) / 2);
-    let server_clock =
-        Timestamp::from_microsecond(number("clock_microseconds")?).map_err(|_| unexpected("clock_microseconds"))?;
+    let server_clock = Timestamp::from_microsecond(number("clock_microseconds")?)
+        .map_err(|_| unexpected("clock_microseconds"))?;
     Ok(ServerFacts {
-        version_num: u32::try_from(number("version_num")?).map_err(|_| unexpected("version_num"))?,
+        version_num: u32::try_from(number("version_num")?)
+            .map_err(|_| unexpected("version_num"))?,
         version_text: text("version_text")?,
         database: text("database")?,
         user: text("role")?,
@@ -70,7 +77,10 @@ pub async fn inspect(client: &Client) -> Result<ServerFacts, DatabaseError> {
         superuser: flag("superuser")?,
         bypasses_row_security: flag("superuser")? || flag("bypasses")?,
         tls: if flag("encrypted")? {
-            Some(TlsFacts { version: text("tls_version")?, cipher: text("tls_cipher")? })
+            Some(TlsFacts {
+                version: text("tls_version")?,
+                cipher: text("tls_cipher")?,
+            })
         } else {
             None
         },

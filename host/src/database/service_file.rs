@@ -12,8 +12,15 @@ pub(super) fn read(
     file: Option<&Path>,
     environment: &ProcessEnvironment,
 ) -> Result<Vec<(String, String)>, SettingsError> {
-    let system = environment.variable("PGSYSCONFDIR").unwrap_or("/etc/postgresql-common");
-    let user = || environment.home.as_ref().map(|home| home.join(".pg_service.conf"));
+    let system = environment
+        .variable("PGSYSCONFDIR")
+        .unwrap_or("/etc/postgresql-common");
+    let user = || {
+        environment
+            .home
+            .as_ref()
+            .map(|home| home.join(".pg_service.conf"))
+    };
     let files: Vec<PathBuf> = file
         .map(Path::to_path_buf)
         .or_else(user)
@@ -35,21 +42,32 @@ pub(super) fn read(
             return Ok(parameters);
         }
     }
-    let tried = files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or ");
+    let tried = files
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect::<Vec<_>>()
+        .join(" or ");
     Err(SettingsError::new(
         format!("no service {service:?} in {tried}"),
         format!("add a section [{service}] there, or name another file with PGSERVICEFILE"),
     ))
 }
 
-fn section(text: &str, service: &str, path: &Path) -> Result<Option<Vec<(String, String)>>, SettingsError> {
+fn section(
+    text: &str,
+    service: &str,
+    path: &Path,
+) -> Result<Option<Vec<(String, String)>>, SettingsError> {
     let mut parameters = None;
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        if let Some(name) = line
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+        {
             if parameters.is_some() {
                 break;
             }
@@ -57,7 +75,11 @@ fn section(text: &str, service: &str, path: &Path) -> Result<Option<Vec<(String,
         } else if let Some(parameters) = &mut parameters {
             let (name, value) = line.split_once('=').ok_or_else(|| {
                 SettingsError::new(
-                    format!("{}:{}: neither a [section] nor name=value", path.display(), index + 1),
+                    format!(
+                        "{}:{}: neither a [section] nor name=value",
+                        path.display(),
+                        index + 1
+                    ),
                     "write one parameter a line, as host=localhost",
                 )
             })?;
@@ -75,7 +97,13 @@ mod tests {
     fn the_first_section_of_that_name_counts() {
         let text = "# services\n[a]\nhost=one\n\n[b]\nhost = two\nport=7\n[b]\nhost=three\n";
         let found = section(text, "b", Path::new("x")).unwrap().unwrap();
-        assert_eq!(found, [("host".to_owned(), "two".to_owned()), ("port".to_owned(), "7".to_owned())]);
+        assert_eq!(
+            found,
+            [
+                ("host".to_owned(), "two".to_owned()),
+                ("port".to_owned(), "7".to_owned())
+            ]
+        );
         assert_eq!(section(text, "c", Path::new("x")).unwrap(), None);
     }
 }

@@ -161,18 +161,26 @@ impl ConnectionSettings {
 
     /// The same server, user and password with another database, as for CREATE DATABASE.
     pub fn with_database(&self, name: &str) -> Self {
-        Self { database: name.to_owned(), ..self.clone() }
+        Self {
+            database: name.to_owned(),
+            ..self.clone()
+        }
     }
 
     /// Whether every endpoint is on this machine: a Unix-domain socket or a loopback address.
     pub fn is_local(&self) -> bool {
-        self.endpoints.iter().all(|endpoint| match (&endpoint.host, endpoint.address) {
-            (_, Some(address)) => address.is_loopback(),
-            (Host::Unix(_), None) => true,
-            (Host::Tcp(name), None) => {
-                name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-            }
-        })
+        self.endpoints
+            .iter()
+            .all(|endpoint| match (&endpoint.host, endpoint.address) {
+                (_, Some(address)) => address.is_loopback(),
+                (Host::Unix(_), None) => true,
+                (Host::Tcp(name), None) => {
+                    name.eq_ignore_ascii_case("localhost")
+                        || name
+                            .parse::<IpAddr>()
+                            .is_ok_and(|address| address.is_loopback())
+                }
+            })
     }
 
     /// The URL without the password.
@@ -183,9 +191,21 @@ impl ConnectionSettings {
         if self.endpoints.iter().all(is_tcp) {
             url.push_str(&self.places());
         } else {
-            let list = |item: &dyn Fn(&Endpoint) -> String| self.endpoints.iter().map(item).collect::<Vec<_>>().join(",");
-            query.push(format!("host={}", list(&|endpoint| endpoint.host.to_string())));
-            query.push(format!("port={}", list(&|endpoint| endpoint.port.to_string())));
+            let list = |item: &dyn Fn(&Endpoint) -> String| {
+                self.endpoints
+                    .iter()
+                    .map(item)
+                    .collect::<Vec<_>>()
+                    .join(",")
+            };
+            query.push(format!(
+                "host={}",
+                list(&|endpoint| endpoint.host.to_string())
+            ));
+            query.push(format!(
+                "port={}",
+                list(&|endpoint| endpoint.port.to_string())
+            ));
         }
         url.push('/');
         url.push_str(&encode(&self.database));
@@ -204,7 +224,11 @@ impl ConnectionSettings {
 
     /// All endpoints, `host:port` between commas.
     pub fn places(&self) -> String {
-        self.endpoints.iter().map(Endpoint::to_string).collect::<Vec<_>>().join(",")
+        self.endpoints
+            .iter()
+            .map(Endpoint::to_string)
+            .collect::<Vec<_>>()
+            .join(",")
     }
 }
 
@@ -248,7 +272,10 @@ impl SslMode {
 
 impl fmt::Display for SslMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Self::NAMED.iter().find(|(_, mode)| mode == self).map_or("", |(name, _)| name);
+        let name = Self::NAMED
+            .iter()
+            .find(|(_, mode)| mode == self)
+            .map_or("", |(name, _)| name);
         f.write_str(name)
     }
 }
@@ -277,6 +304,9 @@ pub struct SettingsError {
 
 impl SettingsError {
     pub(super) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into() }
+        Self {
+            message: message.into(),
+            hint: hint.into(),
+        }
     }
 }

@@ -16,7 +16,11 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 pub(super) fn connector(settings: &TlsSettings) -> Result<MakeRustlsConnect, DatabaseError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let off = settings.mode == SslMode::Disable;
-    let roots = if off { Vec::new() } else { roots(&settings.roots)? };
+    let roots = if off {
+        Vec::new()
+    } else {
+        roots(&settings.roots)?
+    };
     let revocations = match &settings.revocations {
         Some(path) if !off => revocation_lists(path)?,
         _ => Vec::new(),
@@ -28,23 +32,44 @@ pub(super) fn connector(settings: &TlsSettings) -> Result<MakeRustlsConnect, Dat
         _ if !roots.is_empty() => Demand::Chain,
         _ => Demand::Nothing,
     };
-    let verifier = ServerVerifier::new(demand, roots, revocations, Arc::clone(&provider))
-        .map_err(|cause| failed(format!("using the root certificates: {cause}"), "check the file that sslrootcert names"))?;
-    let versions: &[_] = if settings.minimum_1_3 { &[&version::TLS13] } else { &[&version::TLS13, &version::TLS12] };
+    let verifier = ServerVerifier::new(demand, roots, revocations, Arc::clone(&provider)).map_err(
+        |cause| {
+            failed(
+                format!("using the root certificates: {cause}"),
+                "check the file that sslrootcert names",
+            )
+        },
+    )?;
+    let versions: &[_] = if settings.minimum_1_3 {
+        &[&version::TLS13]
+    } else {
+        &[&version::TLS13, &version::TLS12]
+    };
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(versions)
-        .map_err(|cause| failed(format!("choosing TLS versions: {cause}"), "leave ssl_min_protocol_version out"))?
+        .map_err(|cause| {
+            failed(
+                format!("choosing TLS versions: {cause}"),
+                "leave ssl_min_protocol_version out",
+            )
+        })?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = match &settings.identity {
         Some((certificate, key)) if !off => {
             let (chain, secret) = (certificates(certificate, "sslcert")?, private_key(key)?);
-            builder.with_client_auth_cert(chain, secret).map_err(|cause| {
-                failed(
-                    format!("using the client certificate {} with the key {}: {cause}", certificate.display(), key.display()),
-                    "check that the key belongs to the certificate",
-                )
-            })?
+            builder
+                .with_client_auth_cert(chain, secret)
+                .map_err(|cause| {
+                    failed(
+                        format!(
+                            "using the client certificate {} with the key {}: {cause}",
+                            certificate.display(),
+                            key.display()
+                        ),
+                        "check that the key belongs to the certificate",
+                    )
+                })?
         }
         _ => builder.with_no_client_auth(),
     };
@@ -75,27 +100,40 @@ fn roots(roots: &RootCertificates) -> Result<Vec<CertificateDer<'static>>, Datab
     }
 }
 
-fn certificates(path: &Path, parameter: &str) -> Result<Vec<CertificateDer<'static>>, DatabaseError> {
-    let found: Result<Vec<_>, PemError> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+fn certificates(
+    path: &Path,
+    parameter: &str,
+) -> Result<Vec<CertificateDer<'static>>, DatabaseError> {
+    let found: Result<Vec<_>, PemError> =
+        CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
     match found {
-        Ok(found) if found.is_empty() => Err(unreadable(path, parameter, "it holds no certificate")),
+        Ok(found) if found.is_empty() => {
+            Err(unreadable(path, parameter, "it holds no certificate"))
+        }
         Ok(found) => Ok(found),
         Err(error) => Err(unreadable(path, parameter, &error.to_string())),
     }
 }
 
-fn revocation_lists(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, DatabaseError> {
-    let found: Result<Vec<_>, PemError> = CertificateRevocationListDer::pem_file_iter(path).and_then(Iterator::collect);
+fn revocation_lists(
+    path: &Path,
+) -> Result<Vec<CertificateRevocationListDer<'static>>, DatabaseError> {
+    let found: Result<Vec<_>, PemError> =
+        CertificateRevocationListDer::pem_file_iter(path).and_then(Iterator::collect);
     found.map_err(|error| unreadable(path, "sslcrl", &error.to_string()))
 }
 
 /// Refuses a key that others can read, as libpq does (`initialize_SSL` in `fe-secure-openssl.c`).
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, DatabaseError> {
-    let metadata = std::fs::metadata(path).map_err(|error| unreadable(path, "sslkey", &error.to_string()))?;
+    let metadata =
+        std::fs::metadata(path).map_err(|error| unreadable(path, "sslkey", &error.to_string()))?;
     let too_open = if metadata.uid() == 0 { 0o037 } else { 0o077 };
     if metadata.mode() & too_open != 0 {
         return Err(failed(
-            format!("reading the private key {}: others may read it", path.display()),
+            format!(
+                "reading the private key {}: others may read it",
+                path.display()
+            ),
             &format!("chmod 0600 {}", path.display()),
         ));
     }
@@ -103,7 +141,10 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, DatabaseError> {
         let encrypted = std::fs::read_to_string(path).is_ok_and(|text| text.contains("ENCRYPTED"));
         if encrypted {
             failed(
-                format!("reading the private key {}: it is encrypted", path.display()),
+                format!(
+                    "reading the private key {}: it is encrypted",
+                    path.display()
+                ),
                 "decrypt it: openssl pkey -in KEY -out PLAIN-KEY",
             )
         } else {
@@ -115,7 +156,9 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, DatabaseError> {
 fn unreadable(path: &Path, parameter: &str, cause: &str) -> DatabaseError {
     failed(
         format!("reading {} for TLS: {cause}", path.display()),
-        &format!("check the file that {parameter} names: it must be PEM, and readable for this user"),
+        &format!(
+            "check the file that {parameter} names: it must be PEM, and readable for this user"
+        ),
     )
 }
 

@@ -50,19 +50,30 @@ impl ServerVerifier {
             if added == 0 {
                 return Err("none of them can be parsed".to_owned());
             }
-            let built = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&provider))
-                .with_crls(revocations)
-                // As OpenSSL: a list revokes what it names, and says nothing about other authorities' certificates.
-                .allow_unknown_revocation_status()
-                .build()
-                .map_err(|error| error.to_string())?;
+            let built =
+                WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&provider))
+                    .with_crls(revocations)
+                    // As OpenSSL: a list revokes what it names, and says nothing about other authorities' certificates.
+                    .allow_unknown_revocation_status()
+                    .build()
+                    .map_err(|error| error.to_string())?;
             webpki = Some(built);
         }
-        Ok(Self { demand, roots, webpki, provider })
+        Ok(Self {
+            demand,
+            roots,
+            webpki,
+            provider,
+        })
     }
 
     /// A certificate that is itself among the roots, as with a self-signed one.
-    fn verify_pinned(&self, server: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<(), Error> {
+    fn verify_pinned(
+        &self,
+        server: &CertificateDer<'_>,
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<(), Error> {
         check_validity(server, now)?;
         if self.demand == Demand::Chain {
             return Ok(());
@@ -82,7 +93,9 @@ impl ServerCertVerifier for ServerVerifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let accepted = ServerCertVerified::assertion;
-        let Some(webpki) = &self.webpki else { return Ok(accepted()) };
+        let Some(webpki) = &self.webpki else {
+            return Ok(accepted());
+        };
         if self.roots.iter().any(|root| root == server) {
             return self.verify_pinned(server, name, now).map(|()| accepted());
         }
@@ -123,15 +136,28 @@ impl ServerCertVerifier for ServerVerifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 
 fn is_about_the_name(error: &Error) -> bool {
     use CertificateError::{NotValidForName, NotValidForNameContext};
-    matches!(error, Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }))
+    matches!(
+        error,
+        Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. })
+    )
 }
 
-fn accept_common_name(server: &CertificateDer<'_>, name: &ServerName<'_>, error: Error) -> Result<(), Error> {
-    if common_name_matches(server, &name.to_str()) { Ok(()) } else { Err(error) }
+fn accept_common_name(
+    server: &CertificateDer<'_>,
+    name: &ServerName<'_>,
+    error: Error,
+) -> Result<(), Error> {
+    if common_name_matches(server, &name.to_str()) {
+        Ok(())
+    } else {
+        Err(error)
+    }
 }
