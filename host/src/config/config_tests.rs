@@ -222,7 +222,7 @@ fn a_binding_is_chosen_or_asked_for() {
     let error = config.database(Some("tow")).expect_err("unknown");
     insta::assert_snapshot!(format!("{error}\n{}", error.hint), @r#"
     unknown database "tow"
-    there are: one, two
+    did you mean "two"?
     "#);
     let error = config.job("bakup").expect_err("unknown");
     insta::assert_snapshot!(format!("{error}\n{}", error.hint), @r#"

@@ -122,7 +122,7 @@ impl<'a> Section<'a> {
     /// The value of a key: from its variable, the file after `${…}`, or the reference's default.
     pub(super) fn value<T: Value>(&self, key: &Key) -> Result<Option<Found<T>>, ConfigError> {
         let path = self.path_of(key.name());
-        if let Some(found) = self.from_variable(key)? {
+        if let Some(found) = self.in_variable(key)? {
             return Ok(Some(found));
         }
         if let Some((place, value)) = self.entry(key.name()) {
@@ -206,7 +206,7 @@ impl<'a> Section<'a> {
         self.problem(Problem::new(format!("{} is missing", key.name()), hint))
     }
 
-    fn from_variable<T: Value>(&self, key: &Key) -> Result<Option<Found<T>>, ConfigError> {
+    fn in_variable<T: Value>(&self, key: &Key) -> Result<Option<Found<T>>, ConfigError> {
         let path = self.path_of(key.name());
         // The limits of one plugin have the keys of [limits], but not their variables.
         let Some(name) = key.variable().filter(|_| path == key.path) else {

@@ -48,7 +48,7 @@ pub(super) fn common_name_matches(certificate: &CertificateDer<'_>, host: &str) 
         .0
         .iter()
         .flat_map(|relative| relative.0.iter());
-    let names = attributes
+    let mut names = attributes
         .filter(|attribute| attribute.oid == COMMON_NAME)
         .filter_map(|attribute| match attribute.value.tag() {
             x509_cert::der::Tag::Utf8String => attribute
@@ -63,7 +63,9 @@ pub(super) fn common_name_matches(certificate: &CertificateDer<'_>, host: &str) 
                 .map(|text| text.as_str().to_owned()),
         });
     // libpq looks at the last common name, the most specific one.
-    names.last().is_some_and(|name| name_matches(&name, host))
+    names
+        .next_back()
+        .is_some_and(|name| name_matches(&name, host))
 }
 
 fn name_matches(pattern: &str, host: &str) -> bool {

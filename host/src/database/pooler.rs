@@ -91,3 +91,54 @@ impl AsyncWrite for Plain {
         Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_server::{TestServer, as_postgres_command};
+    use super::super::{connect, inspect};
+    use std::net::{TcpListener, TcpStream};
+    use std::path::Path;
+    use std::time::{Duration, Instant};
+
+    #[tokio::test]
+    async fn pgbouncer_is_seen_in_between() {
+        let server = TestServer::start("", "host all all 127.0.0.1/32 scram-sha-256\n");
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let conf = server.path("pgbouncer.ini");
+        let text = format!(
+            "[databases]\n* = host=127.0.0.1 port={} user=postgres password=right\n[pgbouncer]\n\
+             listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n\
+             pool_mode = transaction\n",
+            server.port
+        );
+        std::fs::write(&conf, text).unwrap();
+        let mut pooler = as_postgres_command(Path::new("/usr/sbin/pgbouncer"))
+            .args(["-q", conf.to_str().unwrap()])
+            .spawn()
+            .unwrap();
+        let begin = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(
+                begin.elapsed() < Duration::from_secs(10),
+                "pgbouncer does not start"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let through = server.settings_of(&format!("postgres://any@127.0.0.1:{port}/postgres"));
+        let pooled = match connect(&through, "test").await {
+            Ok(connection) => inspect(&connection.client).await.map(|facts| facts.pooled),
+            Err(error) => Err(error),
+        };
+        pooler.kill().unwrap();
+        pooler.wait().unwrap();
+        assert!(pooled.unwrap());
+        let direct = connect(&server.settings("127.0.0.1", ""), "test")
+            .await
+            .unwrap();
+        assert!(!inspect(&direct.client).await.unwrap().pooled);
+    }
+}

@@ -209,7 +209,7 @@ impl ConnectionSettings {
         }
         url.push('/');
         url.push_str(&encode(&self.database));
-        if self.tls.mode != SslMode::Prefer {
+        if self.tls.mode != SslMode::Prefer && self.endpoints.iter().any(is_tcp) {
             query.push(format!("sslmode={}", self.tls.mode));
         }
         if let Some(schema) = &self.schema {

@@ -53,15 +53,15 @@ pub(super) fn build(
         ("prefer", ChannelBinding::Prefer),
         ("require", ChannelBinding::Require),
     ];
+    let endpoints = endpoints(&values, environment, &database, &user)?;
     Ok(ConnectionSettings {
-        endpoints: endpoints(&values, environment, &database, &user)?,
         application_name: values
             .text("application_name")
             .or(values.text("fallback_application_name"))
             .map(str::to_owned),
         options: values.text("options").map(str::to_owned),
         connect_timeout,
-        tls: tls(&values, environment)?,
+        tls: tls(&values, environment, &endpoints)?,
         channel_binding: values
             .one_of("channel_binding", &channel_bindings)?
             .unwrap_or(ChannelBinding::Prefer),
@@ -77,6 +77,7 @@ pub(super) fn build(
         pooled: values
             .one_of("pgbouncer", &[("false", false), ("true", true)])?
             .unwrap_or(false),
+        endpoints,
         database,
         user,
     })
@@ -168,7 +169,11 @@ fn endpoints(
     Ok(endpoints)
 }
 
-fn tls(values: &Values, environment: &ProcessEnvironment) -> Result<TlsSettings, SettingsError> {
+fn tls(
+    values: &Values,
+    environment: &ProcessEnvironment,
+    endpoints: &[Endpoint],
+) -> Result<TlsSettings, SettingsError> {
     // libpq's default files count only when they are there; files that are named must be.
     let default_file = |name: &str| {
         let path = environment.home.as_ref()?.join(".postgresql").join(name);
@@ -193,7 +198,12 @@ fn tls(values: &Values, environment: &ProcessEnvironment) -> Result<TlsSettings,
         roots
     };
     let system = roots == RootCertificates::System;
+    // PostgreSQL has no TLS on Unix-domain sockets; libpq ignores sslmode there.
+    let sockets_alone = endpoints
+        .iter()
+        .all(|endpoint| matches!(endpoint.host, Host::Unix(_)));
     let mode = match given {
+        _ if sockets_alone => SslMode::Disable,
         _ if strict => SslMode::VerifyFull,
         None if system => SslMode::VerifyFull,
         None => SslMode::Prefer,

@@ -44,7 +44,8 @@ fn defaults_are_libpqs() {
         settings.redacted(),
         "postgresql://ada@/ada?host=/var/run/postgresql,/tmp&port=5432,5432"
     );
-    assert_eq!(settings.tls.mode, SslMode::Prefer);
+    assert_eq!(settings.tls.mode, SslMode::Disable, "on sockets");
+    assert_eq!(parse("postgres://h").tls.mode, SslMode::Prefer);
     assert_eq!(
         settings.connect_timeout,
         Some(std::time::Duration::from_secs(10))

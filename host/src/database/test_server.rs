@@ -130,24 +130,26 @@ impl Drop for TestServer {
     }
 }
 
-/// Runs a tool of the server as the user `postgres`, since it refuses to run as root.
-fn as_postgres(tool: &str, arguments: &[&str]) {
-    let program = Path::new(BIN).join(tool);
-    let mut command = if rustix::process::geteuid().is_root() {
-        let mut command = Command::new("setpriv");
-        command
-            .args(["--reuid=postgres", "--regid=postgres", "--clear-groups"])
-            .arg(program);
-        command
-    } else {
-        Command::new(program)
-    };
-    // The server inherits the pipes of pg_ctl, and would keep them open.
-    let status = command
-        .args(arguments)
+/// The program as the user `postgres`, since servers refuse to run as root.
+pub(super) fn as_postgres_command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    if rustix::process::geteuid().is_root() {
+        command = Command::new("setpriv");
+        let identity = ["--reuid=postgres", "--regid=postgres", "--clear-groups"];
+        command.args(identity).arg(program);
+    }
+    // A server inherits the pipes of whoever starts it, and would keep them open.
+    command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+/// Runs a tool of the server, which must succeed.
+fn as_postgres(tool: &str, arguments: &[&str]) {
+    let status = as_postgres_command(&Path::new(BIN).join(tool))
+        .args(arguments)
         .status()
         .unwrap();
     assert!(status.success(), "{tool} {arguments:?}: {status}");
