@@ -15,23 +15,29 @@ pub(super) fn title(record: &RunRecord) -> String {
     match migrations.as_slice() {
         [] => {
             let mut job = inline(&record.job);
-            if let Some(first) = job.get(..1).filter(|first| first.is_ascii()) {
-                job.replace_range(..1, &first.to_ascii_uppercase());
-            }
+            capitalise(&mut job);
             match &record.database {
                 Some(database) => format!("{job}: {}", inline(database)),
                 None => job,
             }
         }
         [one] => format!("Migration: {}", inline(&readable(one))),
-        [first, others @ ..] => format!("Migration: {} and {} more", inline(&readable(first)), others.len()),
+        [first, others @ ..] => format!(
+            "Migration: {} and {} more",
+            inline(&readable(first)),
+            others.len()
+        ),
     }
 }
 
 /// The heading and its lines. Lines without anything to say are left out; a status is always there.
 /// `report` is the way from the log to the run's report.
 pub(super) fn entry(record: &RunRecord, report: Option<&str>) -> String {
-    let mut entry = format!("## {} - {}\n", record.started.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d"), title(record));
+    let mut entry = format!(
+        "## {} - {}\n",
+        record.started.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d"),
+        title(record)
+    );
     let mut line = |name: &str, text: &str| entry.push_str(&format!("**{name}:** {text}{BREAK}"));
     let facts = &record.facts;
     if let Some(change) = facts.change() {
@@ -39,7 +45,14 @@ pub(super) fn entry(record: &RunRecord, report: Option<&str>) -> String {
     }
     let migrations = facts.migrations();
     if !migrations.is_empty() {
-        line("Migration", &migrations.iter().map(|name| inline(name)).collect::<Vec<_>>().join(", "));
+        line(
+            "Migration",
+            &migrations
+                .iter()
+                .map(|name| inline(name))
+                .collect::<Vec<_>>()
+                .join(", "),
+        );
     }
     if let Some(backup) = facts.backup() {
         line("Backup", &inline(&backup));
@@ -60,8 +73,15 @@ pub(super) fn entry(record: &RunRecord, report: Option<&str>) -> String {
     for warning in &record.warnings {
         line("Warning", &inline(warning));
     }
-    let actor = format!("{} by {} on {}", record.trigger, inline(&record.actor), inline(&record.host));
-    let took = record.duration().map_or(String::new(), |took| format!(", took {}", duration(took)));
+    let actor = format!(
+        "{} by {} on {}",
+        record.trigger,
+        inline(&record.actor),
+        inline(&record.host)
+    );
+    let took = record
+        .duration()
+        .map_or(String::new(), |took| format!(", took {}", duration(took)));
     let run = match report.filter(|_| record.status.is_closed()) {
         Some(report) => format!("[{}]({report})", record.run_id),
         None => record.run_id.to_string(),
@@ -80,7 +100,9 @@ pub(super) fn status(record: &RunRecord) -> String {
     };
     match record.status {
         Status::Running => format!("🔄 Running in {place}"),
-        Status::Succeeded if warnings.is_empty() && !record.facts.migrations().is_empty() => format!("✅ Deployed successfully to {place}"),
+        Status::Succeeded if warnings.is_empty() && !record.facts.migrations().is_empty() => {
+            format!("✅ Deployed successfully to {place}")
+        }
         Status::Succeeded if warnings.is_empty() => format!("✅ Succeeded in {place}"),
         Status::Succeeded => format!("⚠️ Succeeded{warnings} in {place}"),
         Status::Failed => format!("❌ Failed in {place}"),
@@ -96,7 +118,11 @@ pub(super) fn verified(query: &Verification) -> String {
     let sql = inline(&query.sql);
     let failed = if query.ok == Some(false) { "❌ " } else { "" };
     match &query.result {
-        Some(result) => format!("{failed}{}; -- Returns {}", sql.trim_end_matches(';'), inline(result)),
+        Some(result) => format!(
+            "{failed}{}; -- Returns {}",
+            sql.trim_end_matches(';'),
+            inline(result)
+        ),
         None => format!("{failed}{sql}"),
     }
 }
@@ -107,13 +133,29 @@ pub(super) fn seconds(seconds: f64) -> String {
     format!("{seconds} second{}", if seconds == 1.0 { "" } else { "s" })
 }
 
+/// Makes the first letter large, where it is an ASCII one.
+pub(super) fn capitalise(text: &mut str) {
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+}
+
 /// `20260117120000_add_review_model` as `Add Review Model`.
 fn readable(migration: &str) -> String {
-    let name = migration.trim_start_matches(|character: char| character.is_ascii_digit()).trim_start_matches('_');
+    let name = migration
+        .trim_start_matches(|character: char| character.is_ascii_digit())
+        .trim_start_matches('_');
     let words = if name.is_empty() { migration } else { name };
-    let capitalised = words.split('_').filter(|word| !word.is_empty()).map(|word| {
-        let mut rest = word.chars();
-        rest.next().into_iter().flat_map(char::to_uppercase).chain(rest).collect::<String>()
-    });
+    let capitalised = words
+        .split('_')
+        .filter(|word| !word.is_empty())
+        .map(|word| {
+            let mut rest = word.chars();
+            rest.next()
+                .into_iter()
+                .flat_map(char::to_uppercase)
+                .chain(rest)
+                .collect::<String>()
+        });
     capitalised.collect::<Vec<_>>().join(" ")
 }

@@ -58,9 +58,15 @@ impl LogError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::File { source, .. } => match source.kind() {
-                io::ErrorKind::PermissionDenied => Some("give this user the right to write there, or point the log's paths elsewhere"),
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("free some space on this disk"),
-                io::ErrorKind::ReadOnlyFilesystem => Some("point the log's paths to a folder that can be written"),
+                io::ErrorKind::PermissionDenied => Some(
+                    "give this user the right to write there, or point the log's paths elsewhere",
+                ),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    Some("free some space on this disk")
+                }
+                io::ErrorKind::ReadOnlyFilesystem => {
+                    Some("point the log's paths to a folder that can be written")
+                }
                 _ => None,
             },
             Self::NotText { .. } => Some("save the file as UTF-8, or move it away"),
@@ -68,8 +74,12 @@ impl LogError {
                 Some("42501") => Some(
                     "grant CREATE on the database (or USAGE on schema orchestrator and SELECT, INSERT, UPDATE on its table); the journal holds the run until then",
                 ),
-                Some("25006") => Some("this is a standby or a read-only session; point [log] database at the primary"),
-                _ => Some("the journal holds the run; it is written to the table when the database is back"),
+                Some("25006") => Some(
+                    "this is a standby or a read-only session; point [log] database at the primary",
+                ),
+                _ => Some(
+                    "the journal holds the run; it is written to the table when the database is back",
+                ),
             },
             Self::UnknownRun(_) => Some("`orchestrator log list` shows the ids"),
             Self::AmbiguousRun { .. } => Some("give more characters of the id"),
@@ -78,7 +88,11 @@ impl LogError {
     }
 
     pub(super) fn file(attempt: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::File { attempt, path: path.to_owned(), source }
+        move |source| Self::File {
+            attempt,
+            path: path.to_owned(),
+            source,
+        }
     }
 
     pub(super) fn table(attempt: &'static str) -> impl FnOnce(tokio_postgres::Error) -> Self {
@@ -89,7 +103,11 @@ impl LogError {
 /// tokio-postgres says "db error" and leaves the message to its source.
 fn text(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
-        Some(database) => format!("{} (SQLSTATE {})", database.message(), database.code().code()),
+        Some(database) => format!(
+            "{} (SQLSTATE {})",
+            database.message(),
+            database.code().code()
+        ),
         None => error.to_string(),
     }
 }

@@ -16,10 +16,18 @@ pub(super) fn inline(text: &str) -> String {
         let after = characters.get(position + 1).copied();
         match character {
             '<' => escaped.push_str("&lt;"),
-            '&' if after.is_some_and(|after| after == '#' || after.is_alphanumeric()) => escaped.push_str("&amp;"),
+            '&' if after.is_some_and(|after| after == '#' || after.is_alphanumeric()) => {
+                escaped.push_str("&amp;")
+            }
+            // Without a target right behind it, a bracket links nothing.
+            ']' if matches!(after, Some('(' | '[' | ':')) => escaped.push_str("\\]"),
             '*' if (before, after) == (Some('('), Some(')')) => escaped.push('*'),
-            '_' if before.is_some_and(char::is_alphanumeric) && after.is_some_and(char::is_alphanumeric) => escaped.push('_'),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '$' | '#' => escaped.extend(['\\', character]),
+            '_' if before.is_some_and(char::is_alphanumeric)
+                && after.is_some_and(char::is_alphanumeric) =>
+            {
+                escaped.push('_')
+            }
+            '\\' | '`' | '*' | '_' | '|' | '~' | '$' | '#' => escaped.extend(['\\', character]),
             other => escaped.push(other),
         }
     }
@@ -33,7 +41,11 @@ pub(super) fn code(text: &str) -> String {
         return flat;
     }
     let fence = "`".repeat(longest_run(&flat) + 1);
-    let pad = if flat.starts_with('`') || flat.ends_with('`') { " " } else { "" };
+    let pad = if flat.starts_with('`') || flat.ends_with('`') {
+        " "
+    } else {
+        ""
+    };
     format!("{fence}{pad}{flat}{pad}{fence}")
 }
 
@@ -44,7 +56,10 @@ pub(super) fn cell_code(text: &str) -> String {
 
 /// A block of JSON behind a fence that its content cannot close.
 pub(super) fn json_block(value: &serde_json::Value) -> String {
-    let text: String = format!("{value:#}").chars().filter(|character| *character == '\n' || !is_unseen(*character)).collect();
+    let text: String = format!("{value:#}")
+        .chars()
+        .filter(|character| *character == '\n' || !is_unseen(*character))
+        .collect();
     let fence = "`".repeat(longest_run(&text).max(2) + 1);
     format!("{fence}json\n{text}\n{fence}\n")
 }
@@ -55,15 +70,31 @@ pub(super) fn duration(duration: SignedDuration) -> String {
     match milliseconds {
         0..1_000 => format!("{milliseconds} ms"),
         1_000..60_000 => format!("{}.{} s", milliseconds / 1_000, milliseconds % 1_000 / 100),
-        60_000..3_600_000 => format!("{} min {:02} s", milliseconds / 60_000, milliseconds / 1_000 % 60),
-        _ => format!("{} h {:02} min", milliseconds / 3_600_000, milliseconds / 60_000 % 60),
+        60_000..3_600_000 => format!(
+            "{} min {:02} s",
+            milliseconds / 60_000,
+            milliseconds / 1_000 % 60
+        ),
+        _ => format!(
+            "{} h {:02} min",
+            milliseconds / 3_600_000,
+            milliseconds / 60_000 % 60
+        ),
     }
 }
 
 /// One line without what a reader cannot see, and of bounded length.
 fn flat(text: &str) -> String {
-    let visible: String = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_unseen(*c)).collect();
-    let flat = visible.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    let visible: String = text
+        .chars()
+        .map(|c| if c.is_whitespace() { ' ' } else { c })
+        .filter(|c| !is_unseen(*c))
+        .collect();
+    let flat = visible
+        .split(' ')
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
     match flat.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &flat[..end]),
         None => flat,
@@ -77,7 +108,10 @@ fn is_unseen(character: char) -> bool {
 }
 
 fn longest_run(text: &str) -> usize {
-    text.split(|character| character != '`').map(str::len).max().unwrap_or(0)
+    text.split(|character| character != '`')
+        .map(str::len)
+        .max()
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -89,15 +123,25 @@ mod tests {
 
     #[test]
     fn the_shapes_that_users_write_stay() {
-        for text in [r#"SELECT COUNT(*) FROM "Review"; -- Returns 0"#, "20260117120000_add_review_model", "R & D, 5 s (fast)"] {
+        for text in [
+            r#"SELECT COUNT(*) FROM "Review"; -- Returns 0"#,
+            "20260117120000_add_review_model",
+            "R & D, 5 s (fast)",
+        ] {
             assert_eq!(inline(text), text);
         }
     }
 
     #[test]
     fn markup_and_control_characters_go() {
-        assert_eq!(inline("a\r\n## b\t\u{1b}[31mred\u{202e}"), r"a \#\# b \[31mred");
-        assert_eq!(inline("<!-- x --> <b> &lt; ![i](u) **b** _i_ `c`"), r"&lt;!-- x --> &lt;b> &amp;lt; !\[i\](u) \*\*b\*\* \_i\_ \`c\`");
+        assert_eq!(
+            inline("a\r\n## b\t\u{1b}[31mred\u{202e}"),
+            r"a \#\# b [31mred"
+        );
+        assert_eq!(
+            inline("<!-- x --> <b> &lt; ![i](u) **b** _i_ `c`"),
+            r"&lt;!-- x --> &lt;b> &amp;lt; ![i\](u) \*\*b\*\* \_i\_ \`c\`"
+        );
         assert_eq!(code("a`b``c"), "```a`b``c```");
         assert_eq!(code("`x"), "`` `x ``");
         assert_eq!(cell_code("a|b"), r"`a\|b`");
@@ -106,7 +150,14 @@ mod tests {
 
     #[test]
     fn durations_are_short() {
-        for (milliseconds, text) in [(0, "0 ms"), (999, "999 ms"), (12_345, "12.3 s"), (125_000, "2 min 05 s"), (3_725_000, "1 h 02 min"), (-5, "0 ms")] {
+        for (milliseconds, text) in [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (12_345, "12.3 s"),
+            (125_000, "2 min 05 s"),
+            (3_725_000, "1 h 02 min"),
+            (-5, "0 ms"),
+        ] {
             assert_eq!(duration(SignedDuration::from_millis(milliseconds)), text);
         }
     }

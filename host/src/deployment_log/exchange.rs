@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::error::LogError;
 use super::history::{Event, History};
 use super::record::{ErrorRecord, RunRecord, Status};
-use super::{DeploymentLog, table};
+use super::{DeploymentLog, layout, table};
 
 /// What an exchange with the table has done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,32 +27,53 @@ impl DeploymentLog {
     /// connection to the log's database is there, outside any transaction; again after a restore over that database.
     /// When it fails, the run goes on: the journal has it, and a later call replays it.
     pub async fn attach(&self, client: &Client) -> Result<Attached, LogError> {
-        table::ensure(client).await?;
+        layout::ensure(client).await?;
         let history = self.journal.read()?;
         let plan = plan(&history, &table::statuses(client, history.horizon).await?);
 
-        let push: Vec<&RunRecord> = plan.push.iter().filter_map(|run| history.run(*run)).map(|run| &run.record).collect();
+        let push: Vec<&RunRecord> = plan
+            .push
+            .iter()
+            .filter_map(|run| history.run(*run))
+            .map(|run| &run.record)
+            .collect();
         table::upsert(client, &push).await?;
         let pulled = self.clean(table::fetch(client, &plan.pull).await?);
 
-        let closed = push.iter().filter(|record| record.status.is_closed()).map(|record| record.run_id);
+        let closed = push
+            .iter()
+            .filter(|record| record.status.is_closed())
+            .map(|record| record.run_id);
         let runs: Vec<Uuid> = plan.confirm.iter().copied().chain(closed).collect();
         let mut events: Vec<Event> = pulled.iter().cloned().map(imported).collect();
         if !runs.is_empty() {
             events.push(Event::Replayed { runs });
         }
         self.journal.append(events)?;
-        let warnings = self.write_down(&pulled.iter().map(|record| record.run_id).collect::<Vec<_>>());
-        Ok(Attached { replayed: plan.push.len(), imported: pulled.len(), warnings })
+        let warnings = self.write_down(
+            &pulled
+                .iter()
+                .map(|record| record.run_id)
+                .collect::<Vec<_>>(),
+        );
+        Ok(Attached {
+            replayed: plan.push.len(),
+            imported: pulled.len(),
+            warnings,
+        })
     }
 
     /// Writes one run to the table as it stands. Cheaper than `attach`, for steps and for the end of a run.
     pub async fn publish(&self, client: &Client, run: Uuid) -> Result<(), LogError> {
         let history = self.journal.read()?;
-        let Some(run) = history.run(run) else { return Err(LogError::UnknownRun(run.to_string())) };
+        let Some(run) = history.run(run) else {
+            return Err(LogError::UnknownRun(run.to_string()));
+        };
         table::upsert(client, &[&run.record]).await?;
         match run.record.status.is_closed() && !run.in_table {
-            true => self.journal.append(vec![Event::Replayed { runs: vec![run.record.run_id] }]),
+            true => self.journal.append(vec![Event::Replayed {
+                runs: vec![run.record.run_id],
+            }]),
             false => Ok(()),
         }
     }
@@ -63,23 +84,43 @@ impl DeploymentLog {
         if !table::exists(client).await? {
             return Ok(0);
         }
-        table::ensure(client).await?;
+        layout::ensure(client).await?;
         let plan = plan(&self.journal.read()?, &table::statuses(client, None).await?);
         let pulled = self.clean(table::fetch(client, &plan.pull).await?);
         // In one write: a compaction in between could drop rows that are still thought safe in the table.
-        self.journal.append(pulled.iter().cloned().map(imported).chain([Event::Held]).collect())?;
-        self.write_down(&pulled.iter().map(|record| record.run_id).collect::<Vec<_>>());
+        self.journal.append(
+            pulled
+                .iter()
+                .cloned()
+                .map(imported)
+                .chain([Event::Held])
+                .collect(),
+        )?;
+        self.write_down(
+            &pulled
+                .iter()
+                .map(|record| record.run_id)
+                .collect::<Vec<_>>(),
+        );
         Ok(pulled.len())
     }
 
     /// Closes runs that a restored table shows as running because the backup was taken meanwhile (the run that took it
     /// among them), and of which this machine's journal knows nothing. The machine that knows better corrects it when it
     /// next attaches. To be called after a restore and `attach`; `taken` is when the backup's snapshot was taken.
-    pub async fn settle_restored(&self, client: &Client, taken: Timestamp) -> Result<usize, LogError> {
+    pub async fn settle_restored(
+        &self,
+        client: &Client,
+        taken: Timestamp,
+    ) -> Result<usize, LogError> {
         let history = self.journal.read()?;
         let elsewhere = |run: &Uuid| history.run(*run).is_none_or(|run| run.imported);
         let statuses = table::statuses(client, None).await?;
-        let running: Vec<Uuid> = statuses.into_iter().filter(|(run, status)| !status.is_closed() && elsewhere(run)).map(|(run, _)| run).collect();
+        let running: Vec<Uuid> = statuses
+            .into_iter()
+            .filter(|(run, status)| !status.is_closed() && elsewhere(run))
+            .map(|(run, _)| run)
+            .collect();
         let mut records = self.clean(table::fetch(client, &running).await?);
         records.retain(|record| record.started <= taken);
         for record in &mut records {
@@ -93,18 +134,29 @@ impl DeploymentLog {
             });
         }
         table::upsert(client, &records.iter().collect::<Vec<_>>()).await?;
-        self.journal.append(records.iter().cloned().map(imported).collect())?;
-        self.write_down(&records.iter().map(|record| record.run_id).collect::<Vec<_>>());
+        self.journal
+            .append(records.iter().cloned().map(imported).collect())?;
+        self.write_down(
+            &records
+                .iter()
+                .map(|record| record.run_id)
+                .collect::<Vec<_>>(),
+        );
         Ok(records.len())
     }
 
     fn clean(&self, records: Vec<RunRecord>) -> Vec<RunRecord> {
-        records.into_iter().map(|record| self.redactor.record(record)).collect()
+        records
+            .into_iter()
+            .map(|record| self.redactor.record(record))
+            .collect()
     }
 }
 
 fn imported(record: RunRecord) -> Event {
-    Event::Imported { record: Box::new(record) }
+    Event::Imported {
+        record: Box::new(record),
+    }
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -123,7 +175,9 @@ fn plan(history: &History, table: &BTreeMap<Uuid, Status>) -> Plan {
     for run in history.runs() {
         let (id, ours) = (run.record.run_id, run.record.status);
         let Some(theirs) = table.get(&id).copied() else {
-            let beyond = history.horizon.is_some_and(|horizon| run.record.started < horizon);
+            let beyond = history
+                .horizon
+                .is_some_and(|horizon| run.record.started < horizon);
             if !(beyond && run.in_table) {
                 plan.push.push(id);
             }
@@ -139,6 +193,7 @@ fn plan(history: &History, table: &BTreeMap<Uuid, Status>) -> Plan {
             plan.confirm.push(id);
         }
     }
-    plan.pull.extend(table.keys().filter(|run| history.run(**run).is_none()));
+    plan.pull
+        .extend(table.keys().filter(|run| history.run(**run).is_none()));
     plan
 }

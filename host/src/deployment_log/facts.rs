@@ -74,13 +74,16 @@ impl Facts {
 
     /// The id of the backup or snapshot that the run took.
     pub fn backup(&self) -> Option<String> {
-        self.get("backup").map(|backup| text(backup.get("id").unwrap_or(backup)))
+        self.get("backup")
+            .map(|backup| text(backup.get("id").unwrap_or(backup)))
     }
 
     /// Seconds during which the application could not write.
     pub fn downtime(&self) -> Option<f64> {
         let downtime = self.get("downtime")?;
-        downtime.as_f64().or_else(|| downtime.get("seconds")?.as_f64())
+        downtime
+            .as_f64()
+            .or_else(|| downtime.get("seconds")?.as_f64())
     }
 
     /// The queries that were run to see that the change took.
@@ -88,10 +91,17 @@ impl Facts {
         let one = |value: &Value| match value.get("sql") {
             Some(sql) => Verification {
                 sql: text(sql),
-                result: value.get("result").filter(|result| !result.is_null()).map(text),
+                result: value
+                    .get("result")
+                    .filter(|result| !result.is_null())
+                    .map(text),
                 ok: value.get("ok").and_then(Value::as_bool),
             },
-            None => Verification { sql: text(value), result: None, ok: None },
+            None => Verification {
+                sql: text(value),
+                result: None,
+                ok: None,
+            },
         };
         match self.get("verification") {
             None => Vec::new(),
@@ -105,9 +115,11 @@ impl Facts {
 pub(super) fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_string) => {
-            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; ")
-        }
+        Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_string) => items
+            .iter()
+            .filter_map(Value::as_str)
+            .collect::<Vec<_>>()
+            .join("; "),
         other => other.to_string(),
     }
 }
@@ -122,13 +134,31 @@ mod tests {
     fn known_keys_are_read_in_all_their_shapes() {
         let mut facts = Facts::default();
         facts.set("migrations", json!(["20251217083615_init_schema", { "name": "20251217095346_add_user_phone", "ms": 3 }]));
-        facts.set("backup", json!({ "id": "2026-01-17T02-00-00Z-full-1f2e", "bytes": 1024 }));
+        facts.set(
+            "backup",
+            json!({ "id": "2026-01-17T02-00-00Z-full-1f2e", "bytes": 1024 }),
+        );
         facts.set("rollback_plan", json!(["drop the column", "redeploy 1.4"]));
         facts.set("downtime", json!({ "seconds": 0.25 }));
-        facts.set("verification", json!([{ "sql": "SELECT 1", "result": 1, "ok": true }, "looked at it"]));
-        assert_eq!(facts.migrations(), ["20251217083615_init_schema", "20251217095346_add_user_phone"]);
-        assert_eq!(facts.backup().as_deref(), Some("2026-01-17T02-00-00Z-full-1f2e"));
-        assert_eq!(facts.rollback_plan().as_deref(), Some("drop the column; redeploy 1.4"));
+        facts.set(
+            "verification",
+            json!([{ "sql": "SELECT 1", "result": 1, "ok": true }, "looked at it"]),
+        );
+        assert_eq!(
+            facts.migrations(),
+            [
+                "20251217083615_init_schema",
+                "20251217095346_add_user_phone"
+            ]
+        );
+        assert_eq!(
+            facts.backup().as_deref(),
+            Some("2026-01-17T02-00-00Z-full-1f2e")
+        );
+        assert_eq!(
+            facts.rollback_plan().as_deref(),
+            Some("drop the column; redeploy 1.4")
+        );
         assert_eq!(facts.downtime(), Some(0.25));
         assert_eq!(facts.verification()[0].result.as_deref(), Some("1"));
         assert_eq!(facts.verification()[1].sql, "looked at it");

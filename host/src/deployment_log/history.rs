@@ -21,18 +21,43 @@ pub(super) struct Line {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Event {
     /// The first line after a compaction. Runs that started before `horizon` may be in the table alone.
-    Compacted { bytes: u64, horizon: Option<Timestamp> },
-    Started { record: Box<RunRecord> },
+    Compacted {
+        bytes: u64,
+        horizon: Option<Timestamp>,
+    },
+    Started {
+        record: Box<RunRecord>,
+    },
     Draft(Draft),
-    DraftClosed { run: Uuid, prefix: String },
-    Step { run: Uuid, index: usize, step: Box<StepRecord> },
-    Fact { run: Uuid, key: String, value: Value },
-    Warning { run: Uuid, message: String },
-    Finished { record: Box<RunRecord> },
+    DraftClosed {
+        run: Uuid,
+        prefix: String,
+    },
+    Step {
+        run: Uuid,
+        index: usize,
+        step: Box<StepRecord>,
+    },
+    Fact {
+        run: Uuid,
+        key: String,
+        value: Value,
+    },
+    Warning {
+        run: Uuid,
+        message: String,
+    },
+    Finished {
+        record: Box<RunRecord>,
+    },
     /// Another machine's run, read from the table.
-    Imported { record: Box<RunRecord> },
+    Imported {
+        record: Box<RunRecord>,
+    },
     /// The table holds these runs closed.
-    Replayed { runs: Vec<Uuid> },
+    Replayed {
+        runs: Vec<Uuid>,
+    },
     /// The table is about to be replaced, and every row of it is in the journal.
     Held,
 }
@@ -151,7 +176,13 @@ impl History {
             }
             None => {
                 let in_table = imported && record.status.is_closed();
-                let run = Run { record, drafts: Vec::new(), imported, in_table, last_sign: at };
+                let run = Run {
+                    record,
+                    drafts: Vec::new(),
+                    imported,
+                    in_table,
+                    last_sign: at,
+                };
                 self.runs.insert(run.record.run_id, run);
             }
         }
@@ -159,7 +190,10 @@ impl History {
 
     /// An open run that has given a sign of life. What arrives after its end is not taken.
     fn touch(&mut self, run: Uuid, at: Timestamp) -> Option<&mut Run> {
-        let run = self.runs.get_mut(&run).filter(|run| !run.record.status.is_closed())?;
+        let run = self
+            .runs
+            .get_mut(&run)
+            .filter(|run| !run.record.status.is_closed())?;
         run.last_sign = at;
         Some(run)
     }
@@ -177,23 +211,40 @@ impl History {
             }
             let record = Box::new(run.record.clone());
             // An open run goes before its drafts; a closed one after them, since nothing is taken after its end.
-            let opened = RunRecord { status: Status::Running, ..run.record.clone() };
+            let opened = RunRecord {
+                status: Status::Running,
+                ..run.record.clone()
+            };
             if !run.drafts.is_empty() && !run.imported {
-                lines.push(Line { at: run.last_sign, event: Event::Started { record: Box::new(opened) } });
-                lines.extend(run.drafts.iter().cloned().map(|draft| Line { at: run.last_sign, event: Event::Draft(draft) }));
+                lines.push(Line {
+                    at: run.last_sign,
+                    event: Event::Started {
+                        record: Box::new(opened),
+                    },
+                });
+                lines.extend(run.drafts.iter().cloned().map(|draft| Line {
+                    at: run.last_sign,
+                    event: Event::Draft(draft),
+                }));
             }
             let event = match (run.imported, run.record.status.is_closed()) {
                 (true, _) => Event::Imported { record },
                 (false, true) => Event::Finished { record },
                 (false, false) => Event::Started { record },
             };
-            lines.push(Line { at: run.last_sign, event });
+            lines.push(Line {
+                at: run.last_sign,
+                event,
+            });
             if run.in_table {
                 replayed.push(run.record.run_id);
             }
         }
         if !replayed.is_empty() {
-            lines.push(Line { at: Timestamp::now(), event: Event::Replayed { runs: replayed } });
+            lines.push(Line {
+                at: Timestamp::now(),
+                event: Event::Replayed { runs: replayed },
+            });
         }
         (lines, horizon)
     }
@@ -226,14 +277,26 @@ mod tests {
     fn nothing_is_taken_after_the_end() {
         let mut record = started("backup");
         let run = record.run_id;
-        let first = at(Event::Started { record: Box::new(record.clone()) });
-        let draft = Draft { run, storage: "main".into(), location: "file:backups".into(), prefix: "app/b1/".into() };
+        let first = at(Event::Started {
+            record: Box::new(record.clone()),
+        });
+        let draft = Draft {
+            run,
+            storage: "main".into(),
+            location: "file:backups".into(),
+            prefix: "app/b1/".into(),
+        };
         record.close(Status::Succeeded, None, 0);
         let history = fold(vec![
             first,
             at(Event::Draft(draft.clone())),
-            at(Event::Finished { record: Box::new(record.clone()) }),
-            at(Event::Warning { run, message: "late".into() }),
+            at(Event::Finished {
+                record: Box::new(record.clone()),
+            }),
+            at(Event::Warning {
+                run,
+                message: "late".into(),
+            }),
         ]);
         let run = history.run(run).unwrap();
         assert_eq!((&run.record, &run.drafts), (&record, &vec![draft]));
@@ -244,14 +307,34 @@ mod tests {
         let mut closed = started("seed");
         closed.close(Status::Failed, None, 1);
         let open = started("backup");
-        let draft = Draft { run: closed.run_id, storage: "main".into(), location: "file:b".into(), prefix: "p/".into() };
+        let draft = Draft {
+            run: closed.run_id,
+            storage: "main".into(),
+            location: "file:b".into(),
+            prefix: "p/".into(),
+        };
         let lines = vec![
-            at(Event::Started { record: Box::new(RunRecord { status: Status::Running, finished: None, ..closed.clone() }) }),
+            at(Event::Started {
+                record: Box::new(RunRecord {
+                    status: Status::Running,
+                    finished: None,
+                    ..closed.clone()
+                }),
+            }),
             at(Event::Draft(draft)),
-            at(Event::Started { record: Box::new(open.clone()) }),
-            at(Event::Warning { run: open.run_id, message: "slow".into() }),
-            at(Event::Finished { record: Box::new(closed.clone()) }),
-            at(Event::Replayed { runs: vec![closed.run_id] }),
+            at(Event::Started {
+                record: Box::new(open.clone()),
+            }),
+            at(Event::Warning {
+                run: open.run_id,
+                message: "slow".into(),
+            }),
+            at(Event::Finished {
+                record: Box::new(closed.clone()),
+            }),
+            at(Event::Replayed {
+                runs: vec![closed.run_id],
+            }),
         ];
         let before = fold(lines);
         let (lines, horizon) = before.compacted(0);
@@ -259,7 +342,10 @@ mod tests {
         assert_eq!(horizon, None, "a run with an open draft is never dropped");
         for run in before.runs() {
             let same = after.run(run.record.run_id).unwrap();
-            assert_eq!((&same.record, &same.drafts, same.in_table), (&run.record, &run.drafts, run.in_table));
+            assert_eq!(
+                (&same.record, &same.drafts, same.in_table),
+                (&run.record, &run.drafts, run.in_table)
+            );
         }
         assert_eq!(after.runs().count(), 2);
     }
@@ -271,9 +357,15 @@ mod tests {
         let mut fresh = started("backup");
         fresh.close(Status::Succeeded, None, 0);
         let history = fold(vec![
-            at(Event::Finished { record: Box::new(replayed.clone()) }),
-            at(Event::Finished { record: Box::new(fresh.clone()) }),
-            at(Event::Replayed { runs: vec![replayed.run_id] }),
+            at(Event::Finished {
+                record: Box::new(replayed.clone()),
+            }),
+            at(Event::Finished {
+                record: Box::new(fresh.clone()),
+            }),
+            at(Event::Replayed {
+                runs: vec![replayed.run_id],
+            }),
         ]);
         let (lines, horizon) = history.compacted(0);
         let after = fold(lines);

@@ -31,7 +31,9 @@ impl DeploymentLog {
     /// The dead runs of this machine. Clean up their drafts, say so with `draft_closed`, then `close_interrupted`.
     pub fn interrupted(&self) -> Result<Vec<Interrupted>, LogError> {
         let open = |history: &History| -> Vec<Uuid> {
-            let open = history.runs().filter(|run| !run.imported && !run.record.status.is_closed());
+            let open = history
+                .runs()
+                .filter(|run| !run.imported && !run.record.status.is_closed());
             open.map(|run| run.record.run_id).collect()
         };
         let mut claims = Vec::new();
@@ -47,8 +49,14 @@ impl DeploymentLog {
         for claim in claims {
             match history.run(claim.run) {
                 Some(run) if !run.record.status.is_closed() => {
-                    let (record, drafts, last_sign) = (run.record.clone(), run.drafts.clone(), run.last_sign);
-                    dead.push(Interrupted { record, drafts, last_sign, claim });
+                    let (record, drafts, last_sign) =
+                        (run.record.clone(), run.drafts.clone(), run.last_sign);
+                    dead.push(Interrupted {
+                        record,
+                        drafts,
+                        last_sign,
+                        claim,
+                    });
                 }
                 _ => claim.release()?,
             }
@@ -57,8 +65,17 @@ impl DeploymentLog {
     }
 
     /// Closes a dead run at its last sign of life. `notes` join its warnings: what was cleaned up, or could not be.
-    pub fn close_interrupted(&self, interrupted: Interrupted, notes: Vec<String>) -> Result<Written, LogError> {
-        let Interrupted { mut record, last_sign, claim, .. } = interrupted;
+    pub fn close_interrupted(
+        &self,
+        interrupted: Interrupted,
+        notes: Vec<String>,
+    ) -> Result<Written, LogError> {
+        let Interrupted {
+            mut record,
+            last_sign,
+            claim,
+            ..
+        } = interrupted;
         let error = ErrorRecord {
             kind: "interrupted".into(),
             message: "the process ended without closing the run".into(),
@@ -69,7 +86,11 @@ impl DeploymentLog {
         record.status = Status::Interrupted;
         record.finished = Some(finished);
         record.warnings.extend(notes);
-        for step in record.steps.iter_mut().filter(|step| !step.status.is_closed()) {
+        for step in record
+            .steps
+            .iter_mut()
+            .filter(|step| !step.status.is_closed())
+        {
             step.status = Status::Interrupted;
             step.finished = Some(finished.max(step.started));
         }
@@ -88,7 +109,10 @@ impl DeploymentLog {
 
     /// Says that a draft was published or removed.
     pub fn draft_closed(&self, run: Uuid, prefix: &str) -> Result<(), LogError> {
-        self.journal.append(vec![Event::DraftClosed { run, prefix: prefix.to_owned() }])
+        self.journal.append(vec![Event::DraftClosed {
+            run,
+            prefix: prefix.to_owned(),
+        }])
     }
 
     /// Removes lock files that were left by processes killed between closing a run and removing its lock.
@@ -101,11 +125,23 @@ impl DeploymentLog {
         };
         for file in files.flatten() {
             let name = file.file_name();
-            let run = name.to_str().and_then(|name| name.strip_suffix(".lock")).and_then(|run| run.parse().ok());
+            let run = name
+                .to_str()
+                .and_then(|name| name.strip_suffix(".lock"))
+                .and_then(|run| run.parse().ok());
             let Some(run) = run else { continue };
             // A run that the journal does not know may be about to start, unless its lock has lain here for long.
-            let old = || file.metadata().and_then(|data| data.modified()).is_ok_and(|time| time.elapsed().is_ok_and(|age| age > Duration::from_secs(3_600)));
-            if history.run(run).map_or_else(old, |run| run.record.status.is_closed())
+            let old = || {
+                file.metadata()
+                    .and_then(|data| data.modified())
+                    .is_ok_and(|time| {
+                        time.elapsed()
+                            .is_ok_and(|age| age > Duration::from_secs(3_600))
+                    })
+            };
+            if history
+                .run(run)
+                .map_or_else(old, |run| run.record.status.is_closed())
                 && let Some(claim) = Claim::take(&self.paths.state, run)?
             {
                 claim.release()?;
@@ -129,7 +165,12 @@ impl Claim {
         let path = state.join("runs").join(format!("{run}.lock"));
         let locked = || {
             fs::create_dir_all(state.join("runs"))?;
-            let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path)?;
+            let lock = OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .mode(0o600)
+                .open(&path)?;
             match lock.try_lock() {
                 Ok(()) => Ok(Some(lock)),
                 Err(TryLockError::WouldBlock) => Ok(None),
@@ -137,13 +178,19 @@ impl Claim {
             }
         };
         let lock = locked().map_err(LogError::file("lock", &path))?;
-        Ok(lock.map(|lock| Self { run, path, _lock: lock }))
+        Ok(lock.map(|lock| Self {
+            run,
+            path,
+            _lock: lock,
+        }))
     }
 
     /// Removes the file, then lets the lock go. Only for a run that is closed.
     pub fn release(self) -> Result<(), LogError> {
         match fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(LogError::file("remove", &self.path)(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(LogError::file("remove", &self.path)(error))
+            }
             _ => Ok(()),
         }
     }

@@ -27,16 +27,25 @@ const MODE: u32 = 0o600;
 pub(super) struct Journal {
     path: PathBuf,
     lock: PathBuf,
-    compact_from: u64,
-    kept_runs: usize,
+    pub compact_from: u64,
+    pub kept_runs: usize,
 }
 
 impl Journal {
     /// The journal of a state folder, which is made when it does not exist.
     pub fn open(state: &Path) -> Result<Self, LogError> {
-        DirBuilder::new().recursive(true).mode(0o700).create(state).map_err(LogError::file("make the state folder", state))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(state)
+            .map_err(LogError::file("make the state folder", state))?;
         let (path, lock) = (state.join("journal.jsonl"), state.join("journal.lock"));
-        Ok(Self { path, lock, compact_from: COMPACT_FROM, kept_runs: KEPT_RUNS })
+        Ok(Self {
+            path,
+            lock,
+            compact_from: COMPACT_FROM,
+            kept_runs: KEPT_RUNS,
+        })
     }
 
     /// Appends events in one write, and returns when they are on the disk.
@@ -50,7 +59,9 @@ impl Journal {
             encode(&mut lines, &Line { at, event });
         }
         let _turn = lock(&self.lock)?;
-        let length = self.write(&lines).map_err(LogError::file("append to the journal", &self.path))?;
+        let length = self
+            .write(&lines)
+            .map_err(LogError::file("append to the journal", &self.path))?;
         if length > self.compact_from {
             self.compact(length)?;
         }
@@ -73,7 +84,9 @@ impl Journal {
                 Err(_) if bytes.trim_ascii().is_empty() => {}
                 Err(error) => {
                     tracing::warn!(journal = %self.path.display(), %error, "the journal holds a line that cannot be read; it is kept");
-                    history.unreadable.push(String::from_utf8_lossy(bytes).trim_end().to_owned());
+                    history
+                        .unreadable
+                        .push(String::from_utf8_lossy(bytes).trim_end().to_owned());
                 }
             }
         }
@@ -82,7 +95,12 @@ impl Journal {
 
     fn write(&self, lines: &[u8]) -> io::Result<u64> {
         let new = !self.path.exists();
-        let mut file = OpenOptions::new().create(true).append(true).read(true).mode(MODE).open(&self.path)?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .read(true)
+            .mode(MODE)
+            .open(&self.path)?;
         repair(&mut file)?;
         let before = file.metadata()?.len();
         if let Err(error) = file.write_all(lines).and_then(|()| file.sync_data()) {
@@ -98,8 +116,12 @@ impl Journal {
 
     /// Under the lock. A journal that compaction left large is compacted again only when it has doubled.
     fn compact(&self, length: u64) -> Result<(), LogError> {
-        let first = first_line(&self.path).map_err(LogError::file("read the journal", &self.path))?;
-        if let Ok(Line { event: Event::Compacted { bytes, .. }, .. }) = serde_json::from_slice(&first)
+        let first =
+            first_line(&self.path).map_err(LogError::file("read the journal", &self.path))?;
+        if let Ok(Line {
+            event: Event::Compacted { bytes, .. },
+            ..
+        }) = serde_json::from_slice(&first)
             && length < bytes.saturating_mul(2)
         {
             return Ok(());
@@ -113,7 +135,16 @@ impl Journal {
             body.push(b'\n');
         }
         let mut whole = Vec::with_capacity(body.len() + 128);
-        encode(&mut whole, &Line { at: Timestamp::now(), event: Event::Compacted { bytes: body.len() as u64, horizon } });
+        encode(
+            &mut whole,
+            &Line {
+                at: Timestamp::now(),
+                event: Event::Compacted {
+                    bytes: body.len() as u64,
+                    horizon,
+                },
+            },
+        );
         whole.append(&mut body);
         replace(&self.path, &whole, MODE)
     }
@@ -165,7 +196,9 @@ mod tests {
     fn finished() -> Event {
         let mut record = RunRecord::new("backup", Trigger::Schedule, "nightly", "production");
         record.close(Status::Succeeded, None, 0);
-        Event::Finished { record: Box::new(record) }
+        Event::Finished {
+            record: Box::new(record),
+        }
     }
 
     #[test]
@@ -180,9 +213,16 @@ mod tests {
             assert_eq!(journal.read().unwrap().runs().count(), seen, "cut by {cut}");
             journal.append(vec![finished()]).unwrap();
             let history = journal.read().unwrap();
-            assert_eq!((history.runs().count(), history.unreadable.len()), (seen + 1, 0), "cut by {cut}");
+            assert_eq!(
+                (history.runs().count(), history.unreadable.len()),
+                (seen + 1, 0),
+                "cut by {cut}"
+            );
         }
-        assert_eq!(fs::metadata(&journal.path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&journal.path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
     }
 
     #[test]
@@ -191,7 +231,9 @@ mod tests {
         let mut journal = Journal::open(state.path()).unwrap();
         journal.append(vec![finished()]).unwrap();
         let mut bytes = fs::read(&journal.path).unwrap();
-        bytes.extend_from_slice(b"{\"at\":\"2031-01-01T00:00:00Z\",\"event\":{\"teleported\":{}}}\n");
+        bytes.extend_from_slice(
+            b"{\"at\":\"2031-01-01T00:00:00Z\",\"event\":{\"teleported\":{}}}\n",
+        );
         fs::write(&journal.path, bytes).unwrap();
         journal.compact_from = 1;
         journal.append(vec![finished()]).unwrap();
@@ -211,7 +253,14 @@ mod tests {
             if let Event::Finished { record } = &event {
                 newest = Some(record.run_id);
             }
-            journal.append(vec![event, Event::Replayed { runs: newest.into_iter().collect() }]).unwrap();
+            journal
+                .append(vec![
+                    event,
+                    Event::Replayed {
+                        runs: newest.into_iter().collect(),
+                    },
+                ])
+                .unwrap();
         }
         let history = journal.read().unwrap();
         assert!(fs::metadata(&journal.path).unwrap().len() < 25_000);

@@ -12,14 +12,13 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use uuid::Uuid;
 
+use super::blocks::{Block, Kind, blocks, mark, marked};
 use super::entry::entry;
 use super::error::LogError;
 use super::record::RunRecord;
 use super::replace::replace;
 
 const HEADING: &str = "# Deployment log\n\nEvery run of orchestrator writes its entry here, newest first. Entries written by hand are kept as they are.\n\n";
-const BEGIN: &str = "<!-- orchestrator run ";
-const END: &str = "<!-- orchestrator end -->";
 
 /// The runs that the file tells of, each with the status that it gives. An absent file tells of none.
 pub(super) fn entries(path: &Path) -> Result<BTreeMap<Uuid, String>, LogError> {
@@ -27,38 +26,64 @@ pub(super) fn entries(path: &Path) -> Result<BTreeMap<Uuid, String>, LogError> {
     let mut entries = BTreeMap::new();
     for (run, status) in text.lines().filter_map(mark) {
         // Merges of branches can leave an entry twice: neither counts, so that both are written anew as one.
-        entries.entry(run).and_modify(String::clear).or_insert_with(|| status.to_owned());
+        entries
+            .entry(run)
+            .and_modify(String::clear)
+            .or_insert_with(|| status.to_owned());
     }
     Ok(entries)
 }
 
 /// Writes the entries of these runs: in the place of their old ones, or where their time puts them.
 /// `report` gives the way from the log to a run's report.
-pub(super) fn update(path: &Path, records: &[&RunRecord], report: impl Fn(Uuid) -> Option<String>) -> Result<(), LogError> {
+pub(super) fn update(
+    path: &Path,
+    records: &[&RunRecord],
+    report: impl Fn(Uuid) -> Option<String>,
+) -> Result<(), LogError> {
     let text = read(path)?;
     let updated = merge(&text, records, report);
-    if updated == text { Ok(()) } else { replace(path, updated.as_bytes(), 0o666) }
+    if updated == text {
+        Ok(())
+    } else {
+        replace(path, updated.as_bytes(), 0o666)
+    }
 }
 
 fn merge(text: &str, records: &[&RunRecord], report: impl Fn(Uuid) -> Option<String>) -> String {
     let mut blocks = blocks(text);
     if text.trim().is_empty() {
-        blocks = vec![Block { kind: Kind::Head, text: HEADING.into() }];
+        blocks = vec![Block {
+            kind: Kind::Head,
+            text: HEADING.into(),
+        }];
     }
     // The oldest goes in first, so that of two new ones the newer stands above.
     let mut records = records.to_vec();
     records.sort_by_key(|record| (record.started, record.run_id));
     for record in records {
         let body = entry(record, report(record.run_id).as_deref());
-        let text = format!("{BEGIN}{} {} -->\n{body}{END}\n", record.run_id, record.status);
-        match blocks.iter_mut().find(|block| block.kind.run() == Some(record.run_id)) {
+        let text = marked(record.run_id, record.status.as_str(), &body);
+        match blocks
+            .iter_mut()
+            .find(|block| block.kind.run() == Some(record.run_id))
+        {
             Some(known) => known.text = text,
             None => {
                 let place = place(&blocks, record);
-                if let Some(before) = place.checked_sub(1).and_then(|before| blocks.get_mut(before)) {
+                if let Some(before) = place
+                    .checked_sub(1)
+                    .and_then(|before| blocks.get_mut(before))
+                {
                     before.end_with_empty_line();
                 }
-                blocks.insert(place, Block { kind: Kind::Run(record.run_id), text: text + "\n" });
+                blocks.insert(
+                    place,
+                    Block {
+                        kind: Kind::Run(record.run_id),
+                        text: text + "\n",
+                    },
+                );
             }
         }
     }
@@ -77,92 +102,15 @@ fn place(blocks: &[Block], record: &RunRecord) -> usize {
     blocks.iter().position(older).unwrap_or(blocks.len())
 }
 
-struct Block {
-    kind: Kind,
-    /// With its line ends.
-    text: String,
-}
-
-enum Kind {
-    /// What stands above the first entry.
-    Head,
-    /// Ours.
-    Run(Uuid),
-    /// Below a heading such as `## 2026-01-17 - …`, by a person.
-    Dated(Date),
-    /// Below any other second heading; it stays below what it stands below.
-    Undated,
-}
-
-impl Kind {
-    fn run(&self) -> Option<Uuid> {
-        match self {
-            Self::Run(run) => Some(*run),
-            _ => None,
-        }
-    }
-}
-
-impl Block {
-    fn end_with_empty_line(&mut self) {
-        if !self.text.is_empty() && !self.text.ends_with('\n') {
-            self.text.push('\n');
-        }
-        if !self.text.is_empty() && !self.text.ends_with("\n\n") && !self.text.ends_with("\n\r\n") {
-            self.text.push('\n');
-        }
-    }
-}
-
-fn blocks(text: &str) -> Vec<Block> {
-    let mut blocks = vec![Block { kind: Kind::Head, text: String::new() }];
-    let mut inside = false;
-    let mut fenced = false;
-    for line in text.split_inclusive('\n') {
-        let bare = line.trim_end();
-        let heading = !fenced && bare.starts_with("## ");
-        let current = blocks.last().filter(|_| inside);
-        // Somebody removed the end of an entry: a second heading ends it.
-        if heading && current.is_some_and(|block| block.text.contains("\n## ")) {
-            inside = false;
-        }
-        if let Some((run, _)) = mark(bare) {
-            blocks.push(Block { kind: Kind::Run(run), text: line.to_owned() });
-            (inside, fenced) = (true, false);
-            continue;
-        }
-        if !inside && bare.trim_start().starts_with("```") {
-            fenced = !fenced;
-        }
-        if !inside && heading {
-            let kind = bare.get(3..13).and_then(|date| date.parse().ok()).map_or(Kind::Undated, Kind::Dated);
-            blocks.push(Block { kind, text: String::new() });
-        }
-        // `blocks` begins with a head, so there is always a last one.
-        if let Some(block) = blocks.last_mut() {
-            block.text.push_str(line);
-        }
-        if inside && bare == END {
-            inside = false;
-            blocks.push(Block { kind: Kind::Undated, text: String::new() });
-        }
-    }
-    blocks
-}
-
-/// `<!-- orchestrator run 0198c0de-… succeeded -->`
-fn mark(line: &str) -> Option<(Uuid, &str)> {
-    let (run, status) = line.trim_end().strip_prefix(BEGIN)?.strip_suffix(" -->")?.split_once(' ')?;
-    Some((run.parse().ok()?, status))
-}
-
 fn date(record: &RunRecord) -> Date {
     record.started.to_zoned(TimeZone::UTC).date()
 }
 
 fn read(path: &Path) -> Result<String, LogError> {
     match fs::read(path) {
-        Ok(bytes) => String::from_utf8(bytes).map_err(|_| LogError::NotText { path: path.to_owned() }),
+        Ok(bytes) => String::from_utf8(bytes).map_err(|_| LogError::NotText {
+            path: path.to_owned(),
+        }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
         Err(error) => Err(LogError::file("read", path)(error)),
     }
@@ -172,12 +120,19 @@ fn read(path: &Path) -> Result<String, LogError> {
 mod tests {
     use serde_json::json;
 
+    use super::super::blocks::END;
     use super::super::record::{ErrorRecord, Status, Trigger};
     use super::*;
 
     fn run(number: u8, started: &str) -> RunRecord {
         let started: jiff::Timestamp = started.parse().unwrap();
-        let mut id = Uuid::new_v7(uuid::Timestamp::from_unix_time(started.as_second() as u64, 0, 0, 0)).into_bytes();
+        let mut id = Uuid::new_v7(uuid::Timestamp::from_unix_time(
+            started.as_second() as u64,
+            0,
+            0,
+            0,
+        ))
+        .into_bytes();
         id[6..].fill(0);
         (id[6], id[8], id[15]) = (0x70, 0x80, number);
         RunRecord {
@@ -197,13 +152,26 @@ mod tests {
 
     fn migration() -> RunRecord {
         let mut record = closed(run(2, "2026-01-17T12:00:00Z"), Status::Succeeded, 3);
-        (record.job, record.trigger, record.actor) = ("deploy".into(), Trigger::Cli, "alice".into());
-        record.facts.set("change", json!("Added User Review functionality"));
-        record.facts.set("migrations", json!(["20260117120000_add_review_model"]));
-        record.facts.set("backup", json!({ "id": "app/2026-01-17T11-59-58Z-pre-migration-1f2e" }));
+        (record.job, record.trigger, record.actor) =
+            ("deploy".into(), Trigger::Cli, "alice".into());
+        record
+            .facts
+            .set("change", json!("Added User Review functionality"));
+        record
+            .facts
+            .set("migrations", json!(["20260117120000_add_review_model"]));
+        record.facts.set(
+            "backup",
+            json!({ "id": "app/2026-01-17T11-59-58Z-pre-migration-1f2e" }),
+        );
         record.facts.set("downtime", json!(0));
-        record.facts.set("rollback-plan", json!("Drop review tables if issues occur"));
-        record.facts.set("verification", json!([{ "sql": "SELECT COUNT(*) FROM \"Review\";", "result": 0, "ok": true }]));
+        record
+            .facts
+            .set("rollback-plan", json!("Drop review tables if issues occur"));
+        record.facts.set(
+            "verification",
+            json!([{ "sql": "SELECT COUNT(*) FROM \"Review\";", "result": 0, "ok": true }]),
+        );
         record
     }
 
@@ -214,12 +182,49 @@ mod tests {
     #[test]
     fn the_shape_is_the_one_that_users_keep() {
         let failed = RunRecord {
-            error: Some(ErrorRecord { kind: "unavailable".into(), message: "connect to app: refused\n## not a heading".into(), ..Default::default() }),
+            error: Some(ErrorRecord {
+                kind: "unavailable".into(),
+                message: "connect to app: refused\n## not a heading".into(),
+                ..Default::default()
+            }),
             warnings: vec!["<script>".into()],
             ..closed(run(1, "2026-01-17T02:00:00Z"), Status::Failed, 61)
         };
-        let text = write("", &[&migration(), &failed, &run(3, "2026-01-18T02:00:00Z")]);
-        insta::assert_snapshot!(text.replace("  \n", "\n"), @"");
+        let text = write(
+            "",
+            &[&migration(), &failed, &run(3, "2026-01-18T02:00:00Z")],
+        );
+        insta::assert_snapshot!(text.replace("  \n", "\n"), @r###"
+        # Deployment log
+
+        Every run of orchestrator writes its entry here, newest first. Entries written by hand are kept as they are.
+
+        <!-- orchestrator run 019bced4-a100-7000-8000-000000000003 running -->
+        ## 2026-01-18 - Backup: app
+        **Status:** 🔄 Running in production
+        **Run:** 019bced4-a100-7000-8000-000000000003, schedule by nightly on db1
+        <!-- orchestrator end -->
+
+        <!-- orchestrator run 019bcbd3-9600-7000-8000-000000000002 succeeded -->
+        ## 2026-01-17 - Migration: Add Review Model
+        **Change:** Added User Review functionality
+        **Migration:** 20260117120000_add_review_model
+        **Backup:** app/2026-01-17T11-59-58Z-pre-migration-1f2e
+        **Downtime:** 0 seconds
+        **Rollback Plan:** Drop review tables if issues occur
+        **Status:** ✅ Deployed successfully to production
+        **Verified:** SELECT COUNT(*) FROM "Review"; -- Returns 0
+        **Run:** [019bcbd3-9600-7000-8000-000000000002](reports/019bcbd3-9600-7000-8000-000000000002.md), cli by alice on db1, took 3.0 s
+        <!-- orchestrator end -->
+
+        <!-- orchestrator run 019bc9ae-4500-7000-8000-000000000001 failed -->
+        ## 2026-01-17 - Backup: app
+        **Status:** ❌ Failed in production
+        **Error:** connect to app: refused \#\# not a heading
+        **Warning:** &lt;script>
+        **Run:** [019bc9ae-4500-7000-8000-000000000001](reports/019bc9ae-4500-7000-8000-000000000001.md), schedule by nightly on db1, took 1 min 01 s
+        <!-- orchestrator end -->
+        "###);
     }
 
     #[test]
@@ -229,24 +234,50 @@ mod tests {
         let once = write("", &[&done]);
         assert_eq!(write(&write("", &[&running]), &[&done]), once);
         assert_eq!(write(&once, &[&done]), once);
-        assert_eq!(write(&format!("{once}{once}"), &[&done]).matches("<!-- orchestrator run").count(), 1);
+        assert_eq!(
+            write(&format!("{once}{once}"), &[&done])
+                .matches("<!-- orchestrator run")
+                .count(),
+            1
+        );
     }
 
     #[test]
     fn what_people_wrote_stays_where_it_is() {
         let hand = "# Our log\r\nKept by ops.\r\n\r\n## 2026-01-20 - Migration: Later\n**Status:** fine\n\n\
             ## Notes\n```\n## 2026-01-19 - in a fence\n```\n\n## 2026-01-10 - Migration: Earlier\n**Status:** fine";
-        let (first, second) = (closed(run(1, "2026-01-17T02:00:00Z"), Status::Succeeded, 1), migration());
+        let (first, second) = (
+            closed(run(1, "2026-01-17T02:00:00Z"), Status::Succeeded, 1),
+            migration(),
+        );
         let text = write(&write(hand, &[&first]), &[&second]);
-        let order = ["Our log", "Later", "## Notes", "in a fence", "Add Review", "Backup: app", "Earlier"];
+        let order = [
+            "Our log",
+            "Later",
+            "## Notes",
+            "in a fence",
+            "Add Review",
+            "Backup: app",
+            "Earlier",
+        ];
         let places: Vec<usize> = order.iter().map(|part| text.find(part).unwrap()).collect();
         assert!(places.is_sorted(), "{text}");
-        let ours = blocks(&text).into_iter().filter(|block| block.kind.run().is_some()).map(|block| block.text);
-        let rest = ours.fold(text.clone(), |text, ours| text.replace(&format!("{ours}\n"), ""));
+        let ours = blocks(&text)
+            .into_iter()
+            .filter(|block| block.kind.run().is_some())
+            .map(|block| block.text);
+        let rest = ours.fold(text.clone(), |text, ours| {
+            text.replace(&format!("{ours}\n"), "")
+        });
         assert_eq!(rest, hand);
 
         let after = text.replace(END, &format!("{END}\nThe on-call was told."));
-        assert_eq!(write(&after, &[&first, &second]).matches("The on-call was told.").count(), 2);
+        assert_eq!(
+            write(&after, &[&first, &second])
+                .matches("The on-call was told.")
+                .count(),
+            2
+        );
         let oldest = closed(run(3, "2026-01-01T02:00:00Z"), Status::Succeeded, 1);
         assert!(write(hand, &[&oldest]).starts_with(&format!("{hand}\n\n<!-- orchestrator run")));
     }
@@ -254,9 +285,14 @@ mod tests {
     #[test]
     fn an_entry_whose_end_was_removed_ends_at_the_next_heading() {
         let first = closed(run(1, "2026-01-17T02:00:00Z"), Status::Succeeded, 1);
-        let torn = write("## 2026-01-01 - By hand\nkept\n", &[&first]).replace(&format!("{END}\n"), "");
+        let torn =
+            write("## 2026-01-01 - By hand\nkept\n", &[&first]).replace(&format!("{END}\n"), "");
         let text = write(&torn, &[&first]);
-        assert!(text.contains("## 2026-01-01 - By hand\nkept\n") && text.matches("Backup: app").count() == 1, "{text}");
+        assert!(
+            text.contains("## 2026-01-01 - By hand\nkept\n")
+                && text.matches("Backup: app").count() == 1,
+            "{text}"
+        );
     }
 
     #[test]
@@ -264,7 +300,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("DEPLOYMENT_LOG.md");
         fs::write(&path, b"\xff\xfe").unwrap();
-        assert!(matches!(update(&path, &[&migration()], |_| None), Err(LogError::NotText { .. })));
+        assert!(matches!(
+            update(&path, &[&migration()], |_| None),
+            Err(LogError::NotText { .. })
+        ));
         assert_eq!(fs::read(&path).unwrap(), b"\xff\xfe");
     }
 }

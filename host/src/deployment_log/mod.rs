@@ -10,6 +10,7 @@
 //! A process may be killed between any two of these. Whatever the journal holds and a later place lacks is written at the
 //! next start (2, 3) and at the next connection (4). Records move forward only, so it does not matter who comes first.
 
+mod blocks;
 mod entry;
 mod error;
 mod escape;
@@ -18,6 +19,7 @@ mod facts;
 mod history;
 mod interruption;
 mod journal;
+mod layout;
 mod listing;
 mod markdown;
 mod record;
@@ -81,7 +83,11 @@ impl DeploymentLog {
     /// `redactor`, also later, are kept out of everything.
     pub fn open(paths: LogPaths, redactor: Redactor) -> Result<Self, LogError> {
         let journal = Journal::open(&paths.state)?;
-        let log = Self { paths: Arc::new(paths), journal, redactor };
+        let log = Self {
+            paths: Arc::new(paths),
+            journal,
+            redactor,
+        };
         let history = log.journal.read()?;
         log.sweep_locks(&history)?;
         for warning in log.write_missing(&history) {
@@ -96,7 +102,9 @@ impl DeploymentLog {
         let run = record.run_id;
         // The lock comes first: whoever reads of the run must find it alive.
         let claim = Claim::take(&self.paths.state, run)?.ok_or(LogError::AlreadyStarted(run))?;
-        self.journal.append(vec![Event::Started { record: Box::new(record) }])?;
+        self.journal.append(vec![Event::Started {
+            record: Box::new(record),
+        }])?;
         for warning in self.write_down(&[run]) {
             tracing::warn!("{warning}");
         }
@@ -115,7 +123,9 @@ impl DeploymentLog {
 
     fn write_closed(&self, record: RunRecord) -> Result<Written, LogError> {
         let record = self.redactor.record(record);
-        self.journal.append(vec![Event::Finished { record: Box::new(record.clone()) }])?;
+        self.journal.append(vec![Event::Finished {
+            record: Box::new(record.clone()),
+        }])?;
         let warnings = self.write_down(&[record.run_id]);
         Ok(Written { record, warnings })
     }
@@ -125,16 +135,28 @@ impl DeploymentLog {
         if runs.is_empty() {
             return Vec::new();
         }
-        self.written_down(runs).err().into_iter().map(|error| error.to_string()).collect()
+        self.written_down(runs)
+            .err()
+            .into_iter()
+            .map(|error| error.to_string())
+            .collect()
     }
 
     fn written_down(&self, runs: &[Uuid]) -> Result<(), LogError> {
         let _turn = lock(&self.paths.state.join("markdown.lock"))?;
         // Read under the lock, so that nobody puts an older state over a newer one.
         let history = self.journal.read()?;
-        let records: Vec<&RunRecord> = runs.iter().filter_map(|run| history.run(*run)).map(|run| &run.record).collect();
+        let records: Vec<&RunRecord> = runs
+            .iter()
+            .filter_map(|run| history.run(*run))
+            .map(|run| &run.record)
+            .collect();
         for record in records.iter().filter(|record| record.status.is_closed()) {
-            replace(&self.report_path(record.run_id), report::report(record).as_bytes(), 0o666)?;
+            replace(
+                &self.report_path(record.run_id),
+                report::report(record).as_bytes(),
+                0o666,
+            )?;
         }
         markdown::update(&self.paths.markdown, &records, |run| self.report_link(run))
     }
@@ -145,7 +167,11 @@ impl DeploymentLog {
             Ok(entries) => entries,
             Err(error) => return vec![error.to_string()],
         };
-        let stale = history.runs().map(|run| &run.record).filter(|record| entries.get(&record.run_id).is_none_or(|status| status != record.status.as_str()));
+        let stale = history.runs().map(|run| &run.record).filter(|record| {
+            entries
+                .get(&record.run_id)
+                .is_none_or(|status| status != record.status.as_str())
+        });
         self.write_down(&stale.map(|record| record.run_id).collect::<Vec<_>>())
     }
 
@@ -154,6 +180,10 @@ impl DeploymentLog {
         let folder = self.paths.markdown.parent().unwrap_or(Path::new(""));
         let path = self.report_path(run);
         let link = path.strip_prefix(folder).ok()?.to_str()?;
-        Some(link.replace(' ', "%20").replace('(', "%28").replace(')', "%29"))
+        Some(
+            link.replace(' ', "%20")
+                .replace('(', "%28")
+                .replace(')', "%29"),
+        )
     }
 }

@@ -53,7 +53,12 @@ pub struct RunRecord {
 
 impl RunRecord {
     /// A run that begins now, on this machine, with a new id.
-    pub fn new(job: impl Into<String>, trigger: Trigger, actor: impl Into<String>, environment: impl Into<String>) -> Self {
+    pub fn new(
+        job: impl Into<String>,
+        trigger: Trigger,
+        actor: impl Into<String>,
+        environment: impl Into<String>,
+    ) -> Self {
         Self {
             run_id: Uuid::now_v7(),
             job: job.into(),
@@ -83,7 +88,8 @@ impl RunRecord {
 
     /// From start to finish; `None` while it runs.
     pub fn duration(&self) -> Option<SignedDuration> {
-        self.finished.map(|finished| finished.duration_since(self.started))
+        self.finished
+            .map(|finished| finished.duration_since(self.started))
     }
 }
 
@@ -117,7 +123,8 @@ pub struct StepRecord {
 impl StepRecord {
     /// From start to finish; `None` while it runs.
     pub fn duration(&self) -> Option<SignedDuration> {
-        self.finished.map(|finished| finished.duration_since(self.started))
+        self.finished
+            .map(|finished| finished.duration_since(self.started))
     }
 }
 
@@ -252,6 +259,9 @@ mod tests {
         let older = r#"{"run_id":"0198c0de-0000-7000-8000-000000000001","job":"backup","trigger":"schedule","actor":"nightly",
             "host":"db1","environment":"production","started":"2026-01-17T02:00:00Z","status":"running"}"#;
         let record: RunRecord = serde_json::from_str(older).unwrap();
-        assert_eq!((record.status, record.trigger, record.steps.len()), (Status::Running, Trigger::Schedule, 0));
+        assert_eq!(
+            (record.status, record.trigger, record.steps.len()),
+            (Status::Running, Trigger::Schedule, 0)
+        );
     }
 }

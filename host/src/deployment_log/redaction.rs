@@ -26,7 +26,9 @@ impl Redactor {
         let mut secrets = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
         for form in [secret.to_owned(), encoded.replace('+', "%20"), encoded] {
-            if form.len() >= SHORTEST_SECRET && secrets.iter().all(|known| known.expose_secret() != form) {
+            if form.len() >= SHORTEST_SECRET
+                && secrets.iter().all(|known| known.expose_secret() != form)
+            {
                 secrets.push(form.into());
             }
         }
@@ -65,15 +67,27 @@ impl Redactor {
     /// A record fit to be written anywhere: without secrets, in whole microseconds, and without NUL, which jsonb refuses.
     pub fn record(&self, mut record: RunRecord) -> RunRecord {
         // Names are checked for patterns only: a database whose password is its own name keeps its name in the log.
-        for name in [&mut record.job, &mut record.actor, &mut record.host, &mut record.environment] {
+        for name in [
+            &mut record.job,
+            &mut record.actor,
+            &mut record.host,
+            &mut record.environment,
+        ] {
             *name = without_patterns(name);
         }
         record.database = record.database.map(|name| without_patterns(&name));
         record.started = whole_microseconds(record.started);
         record.finished = record.finished.map(whole_microseconds);
-        record.steps = record.steps.into_iter().map(|step| self.step(step)).collect();
+        record.steps = record
+            .steps
+            .into_iter()
+            .map(|step| self.step(step))
+            .collect();
         record.facts.values_mut().for_each(|fact| self.json(fact));
-        record.warnings.iter_mut().for_each(|warning| *warning = self.text(warning));
+        record
+            .warnings
+            .iter_mut()
+            .for_each(|warning| *warning = self.text(warning));
         record.error = record.error.map(|error| self.error(error));
         record
     }
@@ -121,32 +135,64 @@ fn without_patterns(text: &str) -> String {
     clean
 }
 
+/// The name of a setting that is secret, and what stands between it and its value.
+macro_rules! key {
+    () => {
+        concat!(
+            r"(?i)([a-z0-9_.-]*(?:password|passwd|passphrase|secret|secret_?key|access_?key|session_?token|api_?key|",
+            r"x-amz-signature|x-amz-security-token|x-amz-credential)|\btoken|\bpwd)",
+            r#"(["']?\s*[=:]\s*)"#
+        )
+    };
+}
+
 /// Each with what stays of it. Run on their own output they change nothing.
 static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     [
-        (r"(?i)-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", "[redacted]"),
+        (
+            r"(?i)-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)",
+            "[redacted]",
+        ),
         (r"(?i)\bAGE-SECRET-KEY-1[0-9A-Z]+", "[redacted]"),
         // Up to the last `@` of the word: passwords that should have been percent-encoded hold `@` and `/` too.
-        (r#"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/@'"<>]*):[^\s'"<>]*@"#, "${1}:[redacted]@"),
         (
-            concat!(
-                r"(?i)([a-z0-9_.-]*(?:password|passwd|passphrase|secret|secret_?key|access_?key|session_?token|api_?key|",
-                r"x-amz-signature|x-amz-security-token|x-amz-credential)|\btoken|\bpwd)",
-                r#"(["']?\s*[=:]\s*)(?:'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.)*"|[^\s&,;'"]+)"#
-            ),
+            r#"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/@'"<>]*):[^\s'"<>]*@"#,
+            "${1}:[redacted]@",
+        ),
+        (
+            concat!(key!(), r#""(?:[^"\\]|\\.)*""#),
+            "${1}${2}\"[redacted]\"",
+        ),
+        (
+            concat!(key!(), r"'(?:[^'\\]|\\.|'')*'"),
+            "${1}${2}'[redacted]'",
+        ),
+        (
+            concat!(key!(), r#"(?:\[redacted\]|[^\s&,;'"]+)"#),
             "${1}${2}[redacted]",
         ),
-        (r"(?i)\b(authorization\s*[:=]\s*)\S+(?:\s+\S+)?", "${1}[redacted]"),
+        (
+            r"(?i)\b(authorization\s*[:=]\s*)\S+(?:\s+\S+)?",
+            "${1}[redacted]",
+        ),
         (r"(?i)\b(bearer\s+)[a-z0-9._~+/=-]{16,}", "${1}[redacted]"),
         (r"(?i)\b(password\s+)E?'(?:[^']|'')*'", "${1}'[redacted]'"),
         // Password verifiers, as in pg_authid.rolpassword.
-        (r"SCRAM-SHA-256\$[0-9]+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=:]+", "[redacted]"),
+        (
+            r"SCRAM-SHA-256\$[0-9]+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=:]+",
+            "[redacted]",
+        ),
         (r"\bmd5[0-9a-f]{32}\b", "[redacted]"),
         (r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b", "[redacted]"),
     ]
     .into_iter()
     // The patterns are constants, and a test runs every one of them.
-    .map(|(pattern, replacement)| (Regex::new(pattern).expect("a constant pattern"), replacement))
+    .map(|(pattern, replacement)| {
+        (
+            Regex::new(pattern).expect("a constant pattern"),
+            replacement,
+        )
+    })
     .collect()
 });
 
@@ -166,24 +212,54 @@ mod tests {
     fn what_looks_like_a_secret_goes() {
         let redactor = Redactor::default();
         for (text, clean) in [
-            ("connect to postgres://app:hunter2@db:5432/app", "connect to postgres://app:[redacted]@db:5432/app"),
-            ("postgresql://u:p@ss/w:rd@h/db?sslmode=require", "postgresql://u:[redacted]@h/db?sslmode=require"),
-            ("postgres://app@db/app is fine", "postgres://app@db/app is fine"),
-            ("host=db password='it''s' user=app", "host=db password=[redacted] user=app"),
+            (
+                "connect to postgres://app:hunter2@db:5432/app",
+                "connect to postgres://app:[redacted]@db:5432/app",
+            ),
+            (
+                "postgresql://u:p@ss/w:rd@h/db?sslmode=require",
+                "postgresql://u:[redacted]@h/db?sslmode=require",
+            ),
+            (
+                "postgres://app@db/app is fine",
+                "postgres://app@db/app is fine",
+            ),
+            (
+                "host=db password='it''s' user=app",
+                "host=db password='[redacted]' user=app",
+            ),
             ("PGPASSWORD=abc psql", "PGPASSWORD=[redacted] psql"),
-            (r#"{"password": "abc"}"#, r#"{"password": [redacted]}"#),
-            ("https://b/k?X-Amz-Signature=00ff&x=1", "https://b/k?X-Amz-Signature=[redacted]&x=1"),
-            ("aws_secret_access_key = wJalr/xyz", "aws_secret_access_key = [redacted]"),
+            (r#"{"password": "abc"}"#, r#"{"password": "[redacted]"}"#),
+            (
+                "https://b/k?X-Amz-Signature=00ff&x=1",
+                "https://b/k?X-Amz-Signature=[redacted]&x=1",
+            ),
+            (
+                "aws_secret_access_key = wJalr/xyz",
+                "aws_secret_access_key = [redacted]",
+            ),
             ("key AKIAIOSFODNN7EXAMPLE", "key [redacted]"),
-            ("ALTER ROLE app PASSWORD 'x''y' LOGIN", "ALTER ROLE app PASSWORD '[redacted]' LOGIN"),
+            (
+                "ALTER ROLE app PASSWORD 'x''y' LOGIN",
+                "ALTER ROLE app PASSWORD '[redacted]' LOGIN",
+            ),
             ("SCRAM-SHA-256$4096:c2FsdA==$aGFzaA==:a2V5", "[redacted]"),
             ("md50123456789abcdef0123456789abcdef", "[redacted]"),
             ("AGE-SECRET-KEY-1QQQQ", "[redacted]"),
-            ("-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----\nrest", "[redacted]\nrest"),
+            (
+                "-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----\nrest",
+                "[redacted]\nrest",
+            ),
             ("Authorization: Bearer abc", "Authorization: [redacted]"),
             ("sent bearer abcdefghijklmnopqrst", "sent bearer [redacted]"),
-            (r#"ALTER TABLE "User" ADD COLUMN "password" TEXT"#, r#"ALTER TABLE "User" ADD COLUMN "password" TEXT"#),
-            ("password authentication failed for user", "password authentication failed for user"),
+            (
+                r#"ALTER TABLE "User" ADD COLUMN "password" TEXT"#,
+                r#"ALTER TABLE "User" ADD COLUMN "password" TEXT"#,
+            ),
+            (
+                "password authentication failed for user",
+                "password authentication failed for user",
+            ),
         ] {
             assert_eq!(redactor.text(text), clean);
             assert_eq!(redactor.text(clean), clean, "a second time");
@@ -195,7 +271,10 @@ mod tests {
         let redactor = Redactor::default();
         redactor.register("pa ss/word");
         redactor.register("abc");
-        assert_eq!(redactor.text("pa ss/word, pa%20ss%2Fword and abc"), "[redacted], [redacted] and abc");
+        assert_eq!(
+            redactor.text("pa ss/word, pa%20ss%2Fword and abc"),
+            "[redacted], [redacted] and abc"
+        );
         assert_eq!(format!("{redactor:?}"), "Redactor(3 secrets)");
     }
 

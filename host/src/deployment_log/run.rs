@@ -30,7 +30,12 @@ impl RunGuard {
     /// `storage` is the binding, `location` its URL without secrets.
     pub fn draft(&self, storage: &str, location: &str, prefix: &str) -> Result<(), LogError> {
         let location = self.log.redactor.text(location);
-        let draft = Draft { run: self.claim.run, storage: storage.into(), location, prefix: prefix.into() };
+        let draft = Draft {
+            run: self.claim.run,
+            storage: storage.into(),
+            location,
+            prefix: prefix.into(),
+        };
         self.log.journal.append(vec![Event::Draft(draft)])
     }
 
@@ -42,19 +47,30 @@ impl RunGuard {
     /// A step that begins or ends; `index` counts from 0.
     pub fn step(&self, index: usize, step: &StepRecord) -> Result<(), LogError> {
         let step = Box::new(self.log.redactor.step(step.clone()));
-        self.log.journal.append(vec![Event::Step { run: self.claim.run, index, step }])
+        self.log.journal.append(vec![Event::Step {
+            run: self.claim.run,
+            index,
+            step,
+        }])
     }
 
     /// A fact, so that an interrupted run keeps it.
     pub fn fact(&self, key: &str, mut value: Value) -> Result<(), LogError> {
         self.log.redactor.json(&mut value);
-        self.log.journal.append(vec![Event::Fact { run: self.claim.run, key: key.into(), value }])
+        self.log.journal.append(vec![Event::Fact {
+            run: self.claim.run,
+            key: key.into(),
+            value,
+        }])
     }
 
     /// A warning, so that an interrupted run keeps it.
     pub fn warning(&self, message: &str) -> Result<(), LogError> {
         let message = self.log.redactor.text(message);
-        self.log.journal.append(vec![Event::Warning { run: self.claim.run, message }])
+        self.log.journal.append(vec![Event::Warning {
+            run: self.claim.run,
+            message,
+        }])
     }
 
     /// Closes the run: journal, report, `DEPLOYMENT_LOG.md`. `attach` or `publish` then writes it to the table.
