@@ -69,12 +69,13 @@ impl Toolchain {
     /// Cargo in a folder, without what an outer cargo said about *its* build.
     pub(crate) fn cargo(&self, folder: &Path) -> Command {
         let mut cargo = Command::new(&self.cargo);
-        cargo.current_dir(folder).env("RUSTC", &self.rustc);
+        cargo.current_dir(folder);
         for (name, _) in env::vars_os() {
             if name.to_str().is_some_and(belongs_to_outer_build) {
                 cargo.env_remove(name);
             }
         }
+        cargo.env("RUSTC", &self.rustc);
         cargo
     }
 
