@@ -16,15 +16,22 @@ pub fn qualified(schema: &str, name: &str) -> String {
     }
 }
 
-/// Whether SQL names this role, by itself and not as a part of another word.
-pub fn mentions(sql: &str, name: &str) -> bool {
-    let [bare, quoted] = spellings(name);
-    let in_word =
-        |character: char| character.is_alphanumeric() || matches!(character, '_' | '$' | '"');
-    let alone = sql.match_indices(&bare).any(|(at, found)| {
-        !sql[..at].ends_with(in_word) && !sql[at + found.len()..].starts_with(in_word)
-    });
-    alone || sql.contains(&quoted)
+/// Whether SQL names this role where roles stand: after TO, FROM, ROLE, FOR or a comma, as pg_dump writes them.
+pub fn mentions_role(sql: &str, name: &str) -> bool {
+    let goes_on = |rest: &str| {
+        rest.starts_with(|next: char| {
+            next.is_alphanumeric() || matches!(next, '_' | '$' | '"' | ')' | '.')
+        })
+    };
+    spellings(name).iter().any(|spelled| {
+        sql.match_indices(spelled.as_str()).any(|(at, found)| {
+            let before = &sql[..at];
+            let stands_for_role = ["TO ", "FROM ", "ROLE ", "FOR ", ", "]
+                .iter()
+                .any(|word| before.ends_with(word));
+            stands_for_role && !goes_on(&sql[at + found.len()..])
+        })
+    })
 }
 
 /// The statements of a database under another name: `ALTER DATABASE a`, `IN DATABASE a`, `ON DATABASE a`.
@@ -52,23 +59,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_role_is_found_as_a_word() {
-        assert!(mentions(
-            "GRANT SELECT ON TABLE public.t TO reader;",
-            "reader"
-        ));
-        assert!(mentions(
-            "GRANT SELECT ON TABLE public.t TO \"Odd Role\";",
-            "Odd Role"
-        ));
-        assert!(!mentions(
-            "GRANT SELECT ON TABLE public.readers TO app;",
-            "reader"
-        ));
-        assert!(!mentions(
-            "GRANT SELECT ON TABLE public.t TO \"reader \";",
-            "reader"
-        ));
+    fn roles_are_found_where_roles_stand() {
+        for (sql, role) in [
+            ("GRANT SELECT ON TABLE public.t TO reader;", "reader"),
+            (
+                "GRANT SELECT ON TABLE public.t TO \"Odd Role\";",
+                "Odd Role",
+            ),
+            (
+                "ALTER DEFAULT PRIVILEGES FOR ROLE app IN SCHEMA s GRANT ALL ON TABLES TO reader;",
+                "app",
+            ),
+            ("CREATE POLICY p ON public.t TO a, b USING (true);", "b"),
+            ("CREATE USER MAPPING FOR app SERVER s;", "app"),
+        ] {
+            assert!(mentions_role(sql, role), "{sql}");
+        }
+        for (sql, role) in [
+            ("GRANT SELECT ON TABLE public.readers TO app;", "reader"),
+            ("GRANT SELECT ON TABLE public.t TO \"reader \";", "reader"),
+            ("GRANT USAGE ON SCHEMA app TO reader;", "app"),
+            ("GRANT SELECT(id, app) ON TABLE public.t TO reader;", "app"),
+        ] {
+            assert!(!mentions_role(sql, role), "{sql}");
+        }
     }
 
     #[test]

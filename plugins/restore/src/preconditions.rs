@@ -6,7 +6,7 @@ use archive::{Entry, Manifest, Section, Toc};
 use orchestrator_sdk::{Error, ErrorKind};
 
 use crate::entries::{Object, ObjectKind, describe, is_privilege, namespace, object, tag};
-use crate::names::mentions;
+use crate::names::mentions_role;
 use crate::parameters::{Mode, Parameters};
 use crate::selection::Selection;
 use crate::statements::{new_owner, owner_is_understood};
@@ -223,7 +223,7 @@ fn roles(situation: Situation<'_>, findings: &mut Findings) {
         })
         .filter_map(|entry| entry.definition.as_deref())
         .collect();
-    let is_named = |role: &str| granting.iter().any(|sql| mentions(sql, role));
+    let is_named = |role: &str| granting.iter().any(|sql| mentions_role(sql, role));
     let needed = manifest
         .roles
         .iter()

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use archive::Entry;
 use orchestrator_sdk::postgres::{Connection, Step};
-use orchestrator_sdk::{Error, run};
+use orchestrator_sdk::{Error, ErrorKind, run};
 use serde_json::{Value, json};
 
 use crate::backup::Backup;
-use crate::batches::{Named, apply};
+use crate::batches::{Named, apply, apply_what_can_be};
 use crate::cleaning::drop_statement;
 use crate::data::{Tables, merge_deployment_log};
 use crate::database::Maintenance;
@@ -233,16 +233,10 @@ impl<'a> Restoring<'a> {
             .iter()
             .map(|drop| Step::Statement(drop.sql.clone()))
             .collect();
-        script(&connection, steps, true, "dropping")
-            .map(|_| ())
-            .map_err(|error| {
-                let error = error.while_doing("dropping what the backup replaces");
-                let detail = match error.detail.clone() {
-                    Some(detail) => format!("{detail}; nothing was changed"),
-                    None => "nothing was changed".to_owned(),
-                };
-                error.detail(detail)
-            })
+        match script(&connection, steps, true, "dropping") {
+            Ok(_) => Ok(()),
+            Err(error) => Err(not_dropped(error)),
+        }
     }
 
     fn fill(&self, report: &mut Report, loaded: &mut Vec<String>) -> Result<(), Error> {
@@ -269,17 +263,22 @@ impl<'a> Restoring<'a> {
             self.apply(first, &self.plan.last, "finishing")
         })?;
         if self.parameters.analyze {
-            report.phase("analyzing", |_| {
-                let name = |table: &String| Named {
-                    name: table.clone(),
-                    sql: format!("ANALYZE {table}"),
-                };
-                let statements: Vec<Named> = loaded.iter().map(name).collect();
-                apply(first, &statements, "analyzing")?;
-                Ok::<_, Error>((statements.len() as u64, ()))
-            })?;
+            report.phase("analyzing", |_| self.analyze(first, loaded))?;
         }
         Ok(())
+    }
+
+    /// The data is there by now: what goes wrong here is worth a warning alone.
+    fn analyze(&self, connection: &Connection, tables: &[String]) -> Result<(u64, ()), Error> {
+        let name = |table: &String| Named {
+            name: table.clone(),
+            sql: format!("ANALYZE {table}"),
+        };
+        let statements: Vec<Named> = tables.iter().map(name).collect();
+        for failed in apply_what_can_be(connection, &statements, "analyzing")? {
+            run::warn(&format!("statistics were not gathered of {failed}"));
+        }
+        Ok((statements.len() as u64, ()))
     }
 
     fn load(
@@ -415,4 +414,36 @@ fn sizes(backup: &Backup) -> BTreeMap<u32, u64> {
 
 fn table_name(entry: &Entry) -> TableName {
     (namespace(entry).to_owned(), tag(entry).to_owned())
+}
+
+/// A transaction of drops has failed as a whole.
+fn not_dropped(error: Error) -> Error {
+    let detail = match &error.detail {
+        Some(detail) => format!("{detail}; nothing was changed"),
+        None => "nothing was changed".to_owned(),
+    };
+    let (kind, hint) = match error.sqlstate.as_deref() {
+        // dependent_objects_still_exist
+        Some("2BP01") => (
+            ErrorKind::Conflict,
+            Some(
+                "drop what the backup does not have and what depends on it, or restore into a new database with --create",
+            ),
+        ),
+        // out_of_memory, which is what a full table of locks gives
+        Some("53200") => (
+            error.kind,
+            Some(
+                "raise max_locks_per_transaction on the server, or restore into a new database with --create",
+            ),
+        ),
+        _ => (error.kind, None),
+    };
+    Error {
+        kind,
+        detail: Some(detail),
+        hint: hint.map(str::to_owned).or(error.hint.clone()),
+        ..error
+    }
+    .while_doing("dropping what the backup replaces")
 }
