@@ -1,13 +1,16 @@
 //! Restores a backup into a database, after checking every byte of it.
 //!
-//! `restoring` tells the whole story; the other modules each own one decision of it. What pg_restore does is done in the same
+//! `restoring` tells the whole story, `decision` is made before anything changes and `changing` carries it out; the other modules
+//! each own one rule. What pg_restore does is done in the same
 //! way, and the modules name the functions of PostgreSQL's `pg_backup_archiver.c` that they follow.
 
 mod backup;
 mod batches;
+mod changing;
 mod cleaning;
 mod data;
 mod database;
+mod decision;
 mod deployment_log;
 mod entries;
 mod large_objects;
