@@ -21,8 +21,8 @@ CREATE TABLE hashed_0 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 
 CREATE TABLE hashed_1 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 1);
 INSERT INTO hashed SELECT g, g::text FROM generate_series(1, 20) g;
 CREATE TABLE by_colour (c colour, n int) PARTITION BY HASH (c);
-CREATE TABLE by_colour_0 PARTITION OF by_colour FOR VALUES WITH (MODULUS 2, REMAINDER 0);
-CREATE TABLE by_colour_1 PARTITION OF by_colour FOR VALUES WITH (MODULUS 2, REMAINDER 1) PARTITION BY RANGE (n);
+-- Of one partition alone: which of several takes a row depends on the enum's OIDs, which a restore gives out anew.
+CREATE TABLE by_colour_1 PARTITION OF by_colour FOR VALUES WITH (MODULUS 1, REMAINDER 0) PARTITION BY RANGE (n);
 CREATE TABLE by_colour_1_a PARTITION OF by_colour_1 FOR VALUES FROM (MINVALUE) TO (MAXVALUE);
 INSERT INTO by_colour VALUES ('red', 1), ('green', 2), ('blue', 3);
 CREATE TABLE by_expression (a int, b int) PARTITION BY RANGE ((a + b), b);

@@ -7,8 +7,8 @@ use archive::Entry;
 use crate::error::Error;
 use crate::model::Catalog;
 use crate::ordering::{self, Graph, Object};
-use crate::selection::Components;
 use crate::rendering::{self, Writer, dump_id};
+use crate::selection::Components;
 
 /// Everything that an archive of the database needs, but for the data.
 #[derive(Clone, Debug)]
@@ -93,22 +93,44 @@ impl Catalog {
         let mut graph = ordering::build(self);
         let order = ordering::sort(self, &mut graph, &mut warnings);
         let mut writer = Writer::new(self, &graph);
-        let client_encoding = if self.database.encoding == "SQL_ASCII" { "SQL_ASCII" } else { "UTF8" };
+        let client_encoding = if self.database.encoding == "SQL_ASCII" {
+            "SQL_ASCII"
+        } else {
+            "UTF8"
+        };
         rendering::beginning(&mut writer, client_encoding);
         for &position in &order {
             rendering::object(&mut writer, &graph, position)?;
         }
-        let Writer { mut entries, tables, roles, warnings: written, .. } = writer;
+        let Writer {
+            mut entries,
+            tables,
+            roles,
+            warnings: written,
+            ..
+        } = writer;
         resolve_dependencies(&graph, &mut entries);
         warnings.extend(written);
         let large_objects = self.large_objects.iter().map(|object| object.oid);
         Ok(Dump {
             tables,
-            large_objects: large_objects.map(|oid| LargeObject { oid, filename: format!("blob_{oid}.dat") }).collect(),
-            large_objects_dump_id: entries.iter().find(|entry| entry.desc == "BLOBS").map(|entry| entry.dump_id),
+            large_objects: large_objects
+                .map(|oid| LargeObject {
+                    oid,
+                    filename: format!("blob_{oid}.dat"),
+                })
+                .collect(),
+            large_objects_dump_id: entries
+                .iter()
+                .find(|entry| entry.desc == "BLOBS")
+                .map(|entry| entry.dump_id),
             extensions: self.installed_extensions(),
             roles,
-            tablespaces: entries.iter().filter_map(|entry| entry.tablespace.clone()).filter(|name| !name.is_empty()).collect(),
+            tablespaces: entries
+                .iter()
+                .filter_map(|entry| entry.tablespace.clone())
+                .filter(|name| !name.is_empty())
+                .collect(),
             database: self.database.name.clone(),
             encoding: self.database.encoding.clone(),
             client_encoding: client_encoding.to_owned(),
@@ -120,8 +142,16 @@ impl Catalog {
 
 impl Catalog {
     fn installed_extensions(&self) -> Vec<InstalledExtension> {
-        let created = self.extensions.iter().filter(|extension| extension.dump.has(Components::DEFINITION));
-        created.map(|extension| InstalledExtension { name: extension.name.clone(), version: extension.version.clone() }).collect()
+        let created = self
+            .extensions
+            .iter()
+            .filter(|extension| extension.dump.has(Components::DEFINITION));
+        created
+            .map(|extension| InstalledExtension {
+                name: extension.name.clone(),
+                version: extension.version.clone(),
+            })
+            .collect()
     }
 }
 
@@ -129,21 +159,38 @@ impl Catalog {
 /// (`BuildArchiveDependencies`). Entries that have dependencies already keep them as they are.
 fn resolve_dependencies(graph: &Graph<'_>, entries: &mut [Entry]) {
     let mut is_entry = vec![false; graph.nodes.len()];
-    let position = |entry: &Entry| usize::try_from(entry.dump_id - 1).ok().filter(|&position| position < graph.nodes.len());
+    let position = |entry: &Entry| {
+        usize::try_from(entry.dump_id - 1)
+            .ok()
+            .filter(|&position| position < graph.nodes.len())
+    };
     for position in entries.iter().filter_map(position) {
         is_entry[position] = true;
     }
-    for entry in entries.iter_mut().filter(|entry| entry.dependencies.is_empty()) {
-        let Some(node) = position(entry) else { continue };
+    for entry in entries
+        .iter_mut()
+        .filter(|entry| entry.dependencies.is_empty())
+    {
+        let Some(node) = position(entry) else {
+            continue;
+        };
         let mut seen = BTreeSet::from([node]);
-        let mut pending: Vec<usize> = graph.nodes[node].dependencies.iter().rev().copied().collect();
+        let mut pending: Vec<usize> = graph.nodes[node]
+            .dependencies
+            .iter()
+            .rev()
+            .copied()
+            .collect();
         while let Some(dependency) = pending.pop() {
             if !seen.insert(dependency) {
                 continue;
             }
             if is_entry[dependency] {
                 entry.dependencies.push(dump_id(dependency));
-            } else if !matches!(graph.nodes[dependency].object, Object::PreDataBoundary | Object::PostDataBoundary) {
+            } else if !matches!(
+                graph.nodes[dependency].object,
+                Object::PreDataBoundary | Object::PostDataBoundary
+            ) {
                 // Everything depends on a boundary, or a boundary on it: beyond one nothing is meant.
                 pending.extend(graph.nodes[dependency].dependencies.iter().rev());
             }

@@ -24,7 +24,9 @@ pub enum Error {
         source: SessionError,
     },
     /// A row of the catalog is not what this version knows.
-    #[error("the catalog holds unexpected {what}: {detail}; check the server with amcheck, or report this with the server's version")]
+    #[error(
+        "the catalog holds unexpected {what}: {detail}; check the server with amcheck, or report this with the server's version"
+    )]
     Unexpected {
         /// What was read: `columns`.
         what: &'static str,
@@ -46,7 +48,12 @@ pub enum Error {
 
 /// At most ten by name: the field holds all.
 fn list(objects: &[UncoveredObject]) -> String {
-    let mut text = objects.iter().take(10).map(|object| format!("{} {}", object.class, object.name)).collect::<Vec<_>>().join(", ");
+    let mut text = objects
+        .iter()
+        .take(10)
+        .map(|object| format!("{} {}", object.class, object.name))
+        .collect::<Vec<_>>()
+        .join(", ");
     if objects.len() > 10 {
         text.push_str(", ...");
     }
@@ -56,6 +63,9 @@ fn list(objects: &[UncoveredObject]) -> String {
 impl Error {
     /// An unexpected row of `what`.
     pub(crate) fn unexpected(what: &'static str, detail: impl Into<String>) -> Self {
-        Self::Unexpected { what, detail: detail.into() }
+        Self::Unexpected {
+            what,
+            detail: detail.into(),
+        }
     }
 }

@@ -23,10 +23,16 @@ const KEYWORDS: &[&str] = &[
 /// A name as SQL needs it: quoted only where it must be.
 pub fn quote_identifier(name: &str) -> String {
     let mut bytes = name.bytes();
-    let plain = bytes.next().is_some_and(|first| first.is_ascii_lowercase() || first == b'_')
+    let plain = bytes
+        .next()
+        .is_some_and(|first| first.is_ascii_lowercase() || first == b'_')
         && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
         && KEYWORDS.binary_search(&name).is_err();
-    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+    if plain {
+        name.to_owned()
+    } else {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
 }
 
 /// `schema.name`, each quoted where it must be.
@@ -79,7 +85,11 @@ pub(crate) fn parse_array(text: &str) -> Option<Vec<String>> {
                 None => break,
             }
         }
-        elements.push(if !quoted && element == "NULL" { String::new() } else { element });
+        elements.push(if !quoted && element == "NULL" {
+            String::new()
+        } else {
+            element
+        });
         match characters.next() {
             Some(',') if characters.peek().is_some() => {}
             None => break,
@@ -136,7 +146,14 @@ mod tests {
 
     #[test]
     fn identifiers_are_quoted_where_they_must_be() {
-        for (name, expected) in [("plain_1", "plain_1"), ("User", "\"User\""), ("order", "\"order\""), ("a\"b", "\"a\"\"b\""), ("1a", "\"1a\""), ("", "\"\"")] {
+        for (name, expected) in [
+            ("plain_1", "plain_1"),
+            ("User", "\"User\""),
+            ("order", "\"order\""),
+            ("a\"b", "\"a\"\"b\""),
+            ("1a", "\"1a\""),
+            ("", "\"\""),
+        ] {
             assert_eq!(quote_identifier(name), expected);
         }
     }
@@ -151,14 +168,25 @@ mod tests {
     #[test]
     fn arrays() {
         assert_eq!(parse_array("{}"), Some(vec![]));
-        assert_eq!(parse_array(r#"{a,"b,\"c\\",NULL,"NULL"}"#), Some(vec!["a".into(), "b,\"c\\".into(), String::new(), "NULL".into()]));
+        assert_eq!(
+            parse_array(r#"{a,"b,\"c\\",NULL,"NULL"}"#),
+            Some(vec![
+                "a".into(),
+                "b,\"c\\".into(),
+                String::new(),
+                "NULL".into()
+            ])
+        );
         assert_eq!(parse_array("{a"), None);
         assert_eq!(parse_array("{a,}"), None);
     }
 
     #[test]
     fn name_lists() {
-        assert_eq!(parse_name_list(r#"a, "B ""c""", "$user","" "#), ["a", "B \"c\"", "$user", ""]);
+        assert_eq!(
+            parse_name_list(r#"a, "B ""c""", "$user","" "#),
+            ["a", "B \"c\"", "$user", ""]
+        );
     }
 
     proptest! {

@@ -57,7 +57,14 @@ pub fn schema(namespace: &mut Namespace) {
         namespace.create = false;
         let whole = Components::ALL;
         let is_default = namespace.owner_oid == DATABASE_OWNER_ROLE;
-        (if is_default { whole.without(Components::DEFINITION) } else { whole }, whole)
+        (
+            if is_default {
+                whole.without(Components::DEFINITION)
+            } else {
+                whole
+            },
+            whole,
+        )
     } else {
         (Components::ALL, Components::ALL)
     };
@@ -65,7 +72,11 @@ pub fn schema(namespace: &mut Namespace) {
 
 /// Decides for extensions: those of initdb are everywhere, so only privileges on their members matter.
 pub fn extension(oid: u32) -> Components {
-    if CatalogId::new(0, oid).is_builtin() { Components::ACL } else { Components::ALL }
+    if CatalogId::new(0, oid).is_builtin() {
+        Components::ACL
+    } else {
+        Components::ALL
+    }
 }
 
 /// Answers which parts of an object are dumped, from the extension that it belongs to or else from its schema.
@@ -80,7 +91,10 @@ impl Selection {
     /// Learns the extensions and what belongs to them.
     pub fn new(extensions: &[Extension], members: &[(CatalogId, u32)]) -> Self {
         Self {
-            extensions: extensions.iter().map(|extension| (extension.oid, extension.dump)).collect(),
+            extensions: extensions
+                .iter()
+                .map(|extension| (extension.oid, extension.dump))
+                .collect(),
             members: members.iter().copied().collect(),
             schemas: HashMap::new(),
         }
@@ -94,11 +108,18 @@ impl Selection {
     /// Of a member of an extension: only changed privileges. `None` for anything else.
     pub fn of_member(&self, id: CatalogId) -> Option<Components> {
         let extension = self.members.get(&id)?;
-        Some(self.extensions.get(extension).copied().unwrap_or_default().and(Components::ACL))
+        Some(
+            self.extensions
+                .get(extension)
+                .copied()
+                .unwrap_or_default()
+                .and(Components::ACL),
+        )
     }
 
     /// Of an object in a schema.
     pub fn of(&self, id: CatalogId, schema: u32) -> Components {
-        self.of_member(id).unwrap_or_else(|| self.schemas.get(&schema).copied().unwrap_or_default())
+        self.of_member(id)
+            .unwrap_or_else(|| self.schemas.get(&schema).copied().unwrap_or_default())
     }
 }

@@ -8,7 +8,11 @@ pub type SessionError = Box<dyn std::error::Error + Send + Sync>;
 /// One connection inside a REPEATABLE READ, READ ONLY transaction, with [`session_settings`] applied.
 pub trait Session {
     /// Runs one SELECT without parameters, whose columns are all of type text, and hands over its rows one by one.
-    fn for_each(&mut self, sql: &str, row: &mut dyn FnMut(Vec<Option<String>>)) -> Result<(), SessionError>;
+    fn for_each(
+        &mut self,
+        sql: &str,
+        row: &mut dyn FnMut(Vec<Option<String>>),
+    ) -> Result<(), SessionError>;
 
     /// Runs one statement that returns nothing: LOCK TABLE.
     fn execute(&mut self, sql: &str) -> Result<(), SessionError>;

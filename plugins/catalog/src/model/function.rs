@@ -6,7 +6,7 @@ use crate::selection::Components;
 /// What a row of pg_proc is.
 #[derive(Clone, Debug)]
 pub enum Routine {
-    Function(FunctionDetails),
+    Function(Box<FunctionDetails>),
     Aggregate(Box<Aggregate>),
     /// A member of an extension or of the server, of which only the privileges are dumped.
     Undescribed,

@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use acl::{Access, ColumnAccess, DefaultAccess};
-pub use constraint::{Constraint, ConstraintKind, Constrained};
+pub use constraint::{Constrained, Constraint, ConstraintKind};
 pub use database::Database;
 pub use function::{Aggregate, AggregateFinal, Function, FunctionDetails, Routine};
 pub use identity::{CatalogId, class};
@@ -46,7 +46,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { lock_tables: true, refused: Vec::new() }
+        Self {
+            lock_tables: true,
+            refused: Vec::new(),
+        }
     }
 }
 
@@ -95,7 +98,10 @@ impl Catalog {
     /// The comment on a whole object.
     pub(crate) fn comment(&self, object: CatalogId) -> Option<&str> {
         let comments = self.comments.get(&object)?;
-        comments.iter().find(|(column, _)| *column == 0).map(|(_, text)| text.as_str())
+        comments
+            .iter()
+            .find(|(column, _)| *column == 0)
+            .map(|(_, text)| text.as_str())
     }
 
     /// The relation of this OID.
@@ -105,7 +111,9 @@ impl Catalog {
 
     /// Where the relation of this OID stands in `relations`.
     pub(crate) fn relation_index(&self, oid: u32) -> Option<usize> {
-        self.relations.binary_search_by_key(&oid, |relation| relation.oid).ok()
+        self.relations
+            .binary_search_by_key(&oid, |relation| relation.oid)
+            .ok()
     }
 }
 

@@ -27,8 +27,8 @@ pub enum Object {
     PreDataBoundary,
     TableData(usize),
     SequenceSet(usize),
-    LargeObject(usize),
-    LargeObjectData,
+    Blob(usize),
+    Blobs,
     PostDataBoundary,
     Constraint(usize),
     Index(usize),
@@ -74,7 +74,14 @@ pub struct Graph<'a> {
 
 impl<'a> Graph<'a> {
     /// Adds an object that catalogs refer to by `id`.
-    pub fn add(&mut self, object: Object, id: CatalogId, schema: Option<&'a str>, name: &'a str, dump: Components) -> usize {
+    pub fn add(
+        &mut self,
+        object: Object,
+        id: CatalogId,
+        schema: Option<&'a str>,
+        name: &'a str,
+        dump: Components,
+    ) -> usize {
         let position = self.nodes.len();
         self.nodes.push(Node {
             object,
@@ -105,18 +112,29 @@ impl<'a> Graph<'a> {
 
     /// Remembers the node of a constraint.
     pub fn learn_constraint(&mut self, on: Constrained, node: usize, constraint: usize) {
-        self.constraints.entry(on).or_default().push((node, constraint));
+        self.constraints
+            .entry(on)
+            .or_default()
+            .push((node, constraint));
     }
 
     /// The column's default has an entry of its own.
     pub fn has_separate_default(&self, table: usize, column: usize) -> bool {
-        self.defaults.get(&(table, column)).is_some_and(|&node| self.nodes[node].separate)
+        self.defaults
+            .get(&(table, column))
+            .is_some_and(|&node| self.nodes[node].separate)
     }
 
     /// The constraints that are printed with their table or domain.
-    pub fn inline_constraints<'c>(&self, catalog: &'c Catalog, on: Constrained) -> Vec<&'c Constraint> {
+    pub fn inline_constraints<'c>(
+        &self,
+        catalog: &'c Catalog,
+        on: Constrained,
+    ) -> Vec<&'c Constraint> {
         let all = self.constraints.get(&on).into_iter().flatten();
-        all.filter(|&&(node, _)| !self.nodes[node].separate).map(|&(_, at)| &catalog.constraints[at]).collect()
+        all.filter(|&&(node, _)| !self.nodes[node].separate)
+            .map(|&(_, at)| &catalog.constraints[at])
+            .collect()
     }
 
     /// `node` must come after `dependency`.
@@ -126,6 +144,8 @@ impl<'a> Graph<'a> {
 
     /// `node` need not come after `dependency`.
     pub fn release(&mut self, node: usize, dependency: usize) {
-        self.nodes[node].dependencies.retain(|&known| known != dependency);
+        self.nodes[node]
+            .dependencies
+            .retain(|&known| known != dependency);
     }
 }

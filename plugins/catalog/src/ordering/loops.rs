@@ -5,7 +5,12 @@ use super::repairs;
 use crate::model::Catalog;
 
 /// Takes apart as many loops as do not touch: repairing one may repair another that overlaps it.
-pub fn repair(catalog: &Catalog, graph: &mut Graph<'_>, stuck: &[usize], warnings: &mut Vec<String>) {
+pub fn repair(
+    catalog: &Catalog,
+    graph: &mut Graph<'_>,
+    stuck: &[usize],
+    warnings: &mut Vec<String>,
+) {
     let mut search = Search::new(graph.nodes.len());
     for &start in stuck {
         search.processed[start] |= match search.find(graph, start) {
@@ -32,7 +37,11 @@ struct Search {
 
 impl Search {
     fn new(nodes: usize) -> Self {
-        Self { processed: vec![false; nodes], failed: vec![0; nodes], on_path: vec![false; nodes] }
+        Self {
+            processed: vec![false; nodes],
+            failed: vec![0; nodes],
+            on_path: vec![false; nodes],
+        }
     }
 
     fn find(&mut self, graph: &Graph<'_>, start: usize) -> Option<Vec<usize>> {
@@ -51,7 +60,9 @@ impl Search {
                     break Some(path.iter().map(|&(node, _)| node).collect());
                 }
             }
-            let Some((node, next)) = path.last_mut() else { break None };
+            let Some((node, next)) = path.last_mut() else {
+                break None;
+            };
             if let Some(&dependency) = graph.nodes[*node].dependencies.get(*next) {
                 *next += 1;
                 candidate = Some(dependency);

@@ -6,22 +6,35 @@ use crate::model::{Catalog, Constrained, ConstraintKind, RelationKind};
 use crate::selection::Components;
 
 /// Takes the loop apart; each of its nodes depends on the next, the last on the first.
-pub fn apply(catalog: &Catalog, graph: &mut Graph<'_>, nodes: &[usize], warnings: &mut Vec<String>) {
-    let repaired = match nodes {
-        &[node] => alone(graph, node),
-        &[one, other] => pair(catalog, graph, one, other) || pair(catalog, graph, other, one),
+pub fn apply(
+    catalog: &Catalog,
+    graph: &mut Graph<'_>,
+    nodes: &[usize],
+    warnings: &mut Vec<String>,
+) {
+    let repaired = match *nodes {
+        [node] => alone(graph, node),
+        [one, other] => pair(catalog, graph, one, other) || pair(catalog, graph, other, one),
         _ => many(catalog, graph, nodes),
     };
     if !repaired {
         let names: Vec<String> = nodes.iter().map(|&node| describe(graph, node)).collect();
-        warnings.push(format!("no rule takes apart the dependency loop of {}: it was broken anywhere", names.join(", ")));
+        warnings.push(format!(
+            "no rule takes apart the dependency loop of {}: it was broken anywhere",
+            names.join(", ")
+        ));
         graph.release(nodes[0], nodes[1 % nodes.len()]);
     }
 }
 
 fn describe(graph: &Graph<'_>, node: usize) -> String {
     let node = &graph.nodes[node];
-    format!("{:?} {}.{}", node.object, node.schema.unwrap_or_default(), node.name)
+    format!(
+        "{:?} {}.{}",
+        node.object,
+        node.schema.unwrap_or_default(),
+        node.name
+    )
 }
 
 /// A column that depends on another of the same table.
@@ -39,7 +52,10 @@ fn pair(catalog: &Catalog, graph: &mut Graph<'_>, whole: usize, part: usize) -> 
         (Object::Type(ty), Object::Function(_)) => {
             graph.release(part, whole);
             let dump = graph.nodes[part].dump;
-            let shell = graph.nodes.iter().position(|node| node.object == Object::ShellType(ty));
+            let shell = graph
+                .nodes
+                .iter()
+                .position(|node| node.object == Object::ShellType(ty));
             if let Some(shell) = shell {
                 graph.depend(part, shell);
                 if dump.any() {
@@ -48,7 +64,9 @@ fn pair(catalog: &Catalog, graph: &mut Graph<'_>, whole: usize, part: usize) -> 
             }
             true
         }
-        (Object::Index(parent), Object::Index(child)) if catalog.indexes[child].parent == catalog.indexes[parent].oid => {
+        (Object::Index(parent), Object::Index(child))
+            if catalog.indexes[child].parent == catalog.indexes[parent].oid =>
+        {
             graph.release(whole, part);
             true
         }
@@ -71,19 +89,27 @@ fn is_part(catalog: &Catalog, graph: &Graph<'_>, whole: usize, part: usize) -> b
             constraint.kind == ConstraintKind::Check && constraint.on == Constrained::Table(table)
         }
         (Object::Relation(table), Object::Default(of, _)) => table == of,
-        (Object::Type(ty), Object::Constraint(constraint)) => catalog.constraints[constraint].on == Constrained::Domain(ty),
+        (Object::Type(ty), Object::Constraint(constraint)) => {
+            catalog.constraints[constraint].on == Constrained::Domain(ty)
+        }
         _ => false,
     }
 }
 
 /// A longer loop: a part gets an entry of its own after the whole, or something waits until after the data.
 fn many(catalog: &Catalog, graph: &mut Graph<'_>, nodes: &[usize]) -> bool {
-    let is_view = |whole: usize| {
-        matches!(graph.nodes[whole].object, Object::Relation(at) if catalog.relations[at].kind == RelationKind::View)
+    let is_view = |whole: usize| matches!(graph.nodes[whole].object, Object::Relation(at) if catalog.relations[at].kind == RelationKind::View);
+    let pairs = || {
+        nodes
+            .iter()
+            .flat_map(|&whole| nodes.iter().map(move |&part| (whole, part)))
     };
-    let pairs = || nodes.iter().flat_map(|&whole| nodes.iter().map(move |&part| (whole, part)));
     let part_of = |wanted: fn(Object) -> bool, whole_too: &dyn Fn(usize) -> bool| {
-        pairs().find(|&(whole, part)| wanted(graph.nodes[part].object) && whole_too(whole) && is_part(catalog, graph, whole, part))
+        pairs().find(|&(whole, part)| {
+            wanted(graph.nodes[part].object)
+                && whole_too(whole)
+                && is_part(catalog, graph, whole, part)
+        })
     };
 
     if let Some((view, rule)) = part_of(|part| matches!(part, Object::Rule(_)), &is_view) {
@@ -110,7 +136,8 @@ fn many(catalog: &Catalog, graph: &mut Graph<'_>, nodes: &[usize]) -> bool {
         separate(graph, table, default, false);
         return true;
     }
-    if let Some((domain, check)) = part_of(|part| matches!(part, Object::Constraint(_)), &|_| true) {
+    if let Some((domain, check)) = part_of(|part| matches!(part, Object::Constraint(_)), &|_| true)
+    {
         separate(graph, domain, check, true);
         return true;
     }

@@ -15,7 +15,9 @@ pub fn sort(graph: &Graph<'_>, order: &[usize]) -> Result<Vec<usize>, Vec<usize>
             waiting[dependency] += 1;
         }
     }
-    let mut ready: BinaryHeap<usize> = (0..order.len()).filter(|&at| waiting[order[at]] == 0).collect();
+    let mut ready: BinaryHeap<usize> = (0..order.len())
+        .filter(|&at| waiting[order[at]] == 0)
+        .collect();
     let mut sorted = Vec::with_capacity(order.len());
     while let Some(at) = ready.pop() {
         let node = order[at];
@@ -28,7 +30,9 @@ pub fn sort(graph: &Graph<'_>, order: &[usize]) -> Result<Vec<usize>, Vec<usize>
         }
     }
     if sorted.len() < order.len() {
-        return Err((0..graph.nodes.len()).filter(|&node| waiting[node] > 0).collect());
+        return Err((0..graph.nodes.len())
+            .filter(|&node| waiting[node] > 0)
+            .collect());
     }
     sorted.reverse();
     Ok(sorted)
@@ -46,7 +50,13 @@ mod tests {
     fn graph(edges: &[(usize, usize)], nodes: usize) -> Graph<'static> {
         let mut graph = Graph::default();
         for _ in 0..nodes {
-            graph.add(Object::Member, CatalogId::default(), None, "", Components::NONE);
+            graph.add(
+                Object::Member,
+                CatalogId::default(),
+                None,
+                "",
+                Components::NONE,
+            );
         }
         for &(node, dependency) in edges {
             graph.depend(node, dependency);
@@ -56,12 +66,18 @@ mod tests {
 
     #[test]
     fn only_what_must_move_moves() {
-        assert_eq!(sort(&graph(&[(1, 3)], 5), &[0, 1, 2, 3, 4]), Ok(vec![0, 3, 1, 2, 4]));
+        assert_eq!(
+            sort(&graph(&[(1, 3)], 5), &[0, 1, 2, 3, 4]),
+            Ok(vec![0, 3, 1, 2, 4])
+        );
     }
 
     #[test]
     fn a_loop_is_reported() {
-        assert_eq!(sort(&graph(&[(0, 1), (1, 0), (2, 0)], 3), &[0, 1, 2]), Err(vec![0, 1]));
+        assert_eq!(
+            sort(&graph(&[(0, 1), (1, 0), (2, 0)], 3), &[0, 1, 2]),
+            Err(vec![0, 1])
+        );
     }
 
     proptest! {

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use super::rows::Reader;
 use crate::error::Error;
-use crate::model::{Access, CatalogId, ColumnAccess, DefaultAccess, Language, Namespace, Relation, class};
+use crate::model::{
+    Access, CatalogId, ColumnAccess, DefaultAccess, Language, Namespace, Relation, class,
+};
 use crate::selection::{self, Components, Selection};
 
 /// ACLs of columns, also of system columns.
@@ -32,7 +34,14 @@ pub fn languages(reader: &mut Reader<'_>, selection: &Selection) -> Result<Vec<L
     let mut languages = Vec::new();
     reader.rows(
         "languages",
-        &["oid", "lanname", "lanpltrusted", "lanowner", "lanacl", "acldefault('l', lanowner)"],
+        &[
+            "oid",
+            "lanname",
+            "lanpltrusted",
+            "lanowner",
+            "lanacl",
+            "acldefault('l', lanowner)",
+        ],
         "FROM pg_language WHERE lanispl ORDER BY oid",
         |row| {
             let oid = row.oid()?;
@@ -52,7 +61,10 @@ pub fn languages(reader: &mut Reader<'_>, selection: &Selection) -> Result<Vec<L
 }
 
 /// ALTER DEFAULT PRIVILEGES. A row without a schema replaces the built-in default; one with a schema can only add to it.
-pub fn defaults(reader: &mut Reader<'_>, namespaces: &[Namespace]) -> Result<Vec<DefaultAccess>, Error> {
+pub fn defaults(
+    reader: &mut Reader<'_>,
+    namespaces: &[Namespace],
+) -> Result<Vec<DefaultAccess>, Error> {
     let mut defaults = Vec::new();
     reader.rows(
         "default privileges",
@@ -74,7 +86,10 @@ pub fn defaults(reader: &mut Reader<'_>, namespaces: &[Namespace]) -> Result<Vec
                 role,
                 schema: schema.map(|namespace| namespace.name.clone()),
                 object_type: row.text()?,
-                access: Access { acl: row.optional_list()?, default: row.list()? },
+                access: Access {
+                    acl: row.optional_list()?,
+                    default: row.list()?,
+                },
                 dump: schema.is_none_or(|namespace| namespace.contents.has(Components::ACL)),
             });
             Ok(())
@@ -87,9 +102,14 @@ pub fn defaults(reader: &mut Reader<'_>, namespaces: &[Namespace]) -> Result<Vec
 pub fn initial(reader: &mut Reader<'_>) -> Result<HashMap<CatalogId, Vec<String>>, Error> {
     let mut initial = HashMap::new();
     let from = "FROM pg_init_privs WHERE objsubid = 0";
-    reader.rows("initial privileges", &["classoid", "objoid", "initprivs"], from, |row| {
-        initial.insert(CatalogId::new(row.oid()?, row.oid()?), row.list()?);
-        Ok(())
-    })?;
+    reader.rows(
+        "initial privileges",
+        &["classoid", "objoid", "initprivs"],
+        from,
+        |row| {
+            initial.insert(CatalogId::new(row.oid()?, row.oid()?), row.list()?);
+            Ok(())
+        },
+    )?;
     Ok(initial)
 }

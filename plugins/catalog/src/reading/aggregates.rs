@@ -44,7 +44,9 @@ pub fn details(reader: &mut Reader<'_>, functions: &mut [Function]) -> Result<()
         |row| {
             let oid = row.oid()?;
             let Some(&at) = chosen.get(&oid) else {
-                return Err(row.unexpected(format!("an aggregate that was not asked for, OID {oid}")));
+                return Err(
+                    row.unexpected(format!("an aggregate that was not asked for, OID {oid}"))
+                );
             };
             functions[at].routine = Routine::Aggregate(Box::new(Aggregate {
                 arguments: row.text()?,
@@ -53,7 +55,11 @@ pub fn details(reader: &mut Reader<'_>, functions: &mut [Function]) -> Result<()
                 state_type: row.text()?,
                 state_space: row.text()?,
                 initial: row.optional()?,
-                last: AggregateFinal { function: row.text()?, extra: row.flag()?, modify: row.letter()? },
+                last: AggregateFinal {
+                    function: row.text()?,
+                    extra: row.flag()?,
+                    modify: row.letter()?,
+                },
                 combine: row.text()?,
                 serialize: row.text()?,
                 deserialize: row.text()?,
@@ -62,7 +68,11 @@ pub fn details(reader: &mut Reader<'_>, functions: &mut [Function]) -> Result<()
                 moving_state_type: row.text()?,
                 moving_state_space: row.text()?,
                 moving_initial: row.optional()?,
-                moving_last: AggregateFinal { function: row.text()?, extra: row.flag()?, modify: row.letter()? },
+                moving_last: AggregateFinal {
+                    function: row.text()?,
+                    extra: row.flag()?,
+                    modify: row.letter()?,
+                },
                 sort_operator: row.optional()?,
                 parallel: row.letter()?,
             }));

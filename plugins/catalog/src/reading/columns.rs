@@ -8,7 +8,9 @@ use crate::version::ServerVersion;
 /// Reads the columns of every interesting relation.
 pub fn read(reader: &mut Reader<'_>, relations: &mut [Relation]) -> Result<(), Error> {
     let version = reader.version;
-    let chosen = relations.iter().filter(|relation| relation.is_interesting && relation.kind != RelationKind::Sequence);
+    let chosen = relations
+        .iter()
+        .filter(|relation| relation.is_interesting && relation.kind != RelationKind::Sequence);
     let mut from = format!(
         "FROM {} AS src(oid) JOIN pg_attribute a ON a.attrelid = src.oid LEFT JOIN pg_type t ON t.oid = a.atttypid",
         unnest(chosen.map(|relation| relation.oid))
@@ -50,11 +52,16 @@ pub fn read(reader: &mut Reader<'_>, relations: &mut [Relation]) -> Result<(), E
             let oid = row.oid()?;
             let number: usize = row.number()?;
             let Ok(at) = relations.binary_search_by_key(&oid, |relation| relation.oid) else {
-                return Err(row.unexpected(format!("a column of a table that was not asked for, OID {oid}")));
+                return Err(row.unexpected(format!(
+                    "a column of a table that was not asked for, OID {oid}"
+                )));
             };
             let relation = &mut relations[at];
             if number != relation.columns.len() + 1 {
-                return Err(row.unexpected(format!("number {number} of a column of {}", relation.qualified())));
+                return Err(row.unexpected(format!(
+                    "number {number} of a column of {}",
+                    relation.qualified()
+                )));
             }
             let column = column(row, version, &relation.name)?;
             relation.columns.push(column);
@@ -89,36 +96,67 @@ fn column(row: &mut Row<'_>, version: ServerVersion, table: &str) -> Result<Colu
         // A comment needs a name to refer to; the server's own choice of a name need not be repeated.
         let is_default = name == format!("{table}_{}_not_null", column.name) && comment.is_none();
         let name = Some(name).filter(|_| version.at_least(18) && !is_default);
-        column.not_null = Some(NotNull { name, comment, no_inherit, is_local });
+        column.not_null = Some(NotNull {
+            name,
+            comment,
+            no_inherit,
+            is_local,
+        });
     }
     Ok(column)
 }
 
 /// Reads defaults and generation expressions.
 pub fn defaults(reader: &mut Reader<'_>, relations: &mut [Relation]) -> Result<(), Error> {
-    let chosen = relations.iter().filter(|relation| relation.is_interesting && relation.kind != RelationKind::Sequence);
+    let chosen = relations
+        .iter()
+        .filter(|relation| relation.is_interesting && relation.kind != RelationKind::Sequence);
     let from = format!(
         "FROM {} AS src(oid) JOIN pg_attrdef d ON d.adrelid = src.oid ORDER BY d.adrelid, d.adnum",
         unnest(chosen.map(|relation| relation.oid))
     );
-    reader.rows("column defaults", &["d.oid", "d.adrelid", "d.adnum", "pg_get_expr(d.adbin, d.adrelid)"], &from, |row| {
-        let (oid, table) = (row.oid()?, row.oid()?);
-        let number: usize = row.number()?;
-        let expression = row.text()?;
-        let Ok(at) = relations.binary_search_by_key(&table, |relation| relation.oid) else {
-            return Err(row.unexpected(format!("a default of a table that was not asked for, OID {table}")));
-        };
-        let relation = &mut relations[at];
-        let is_view = relation.kind == RelationKind::View;
-        let is_partition = relation.is_partition;
-        let Some(column) = number.checked_sub(1).and_then(|index| relation.columns.get_mut(index)) else {
-            return Err(row.unexpected(format!("a default of column {number} of {}", relation.qualified())));
-        };
-        if !column.is_dropped {
-            // There is no ALTER TABLE for a generation expression.
-            let separate = !column.is_generated() && (is_view || !(column.is_local || is_partition));
-            column.default = Some(ColumnDefault { oid, expression, separate, is_inherited: false });
-        }
-        Ok(())
-    })
+    reader.rows(
+        "column defaults",
+        &[
+            "d.oid",
+            "d.adrelid",
+            "d.adnum",
+            "pg_get_expr(d.adbin, d.adrelid)",
+        ],
+        &from,
+        |row| {
+            let (oid, table) = (row.oid()?, row.oid()?);
+            let number: usize = row.number()?;
+            let expression = row.text()?;
+            let Ok(at) = relations.binary_search_by_key(&table, |relation| relation.oid) else {
+                return Err(row.unexpected(format!(
+                    "a default of a table that was not asked for, OID {table}"
+                )));
+            };
+            let relation = &mut relations[at];
+            let is_view = relation.kind == RelationKind::View;
+            let is_partition = relation.is_partition;
+            let Some(column) = number
+                .checked_sub(1)
+                .and_then(|index| relation.columns.get_mut(index))
+            else {
+                return Err(row.unexpected(format!(
+                    "a default of column {number} of {}",
+                    relation.qualified()
+                )));
+            };
+            if !column.is_dropped {
+                // There is no ALTER TABLE for a generation expression.
+                let separate =
+                    !column.is_generated() && (is_view || !(column.is_local || is_partition));
+                column.default = Some(ColumnDefault {
+                    oid,
+                    expression,
+                    separate,
+                    is_inherited: false,
+                });
+            }
+            Ok(())
+        },
+    )
 }

@@ -49,7 +49,8 @@ pub fn read(reader: &mut Reader<'_>) -> Result<Database, Error> {
             Ok(())
         },
     )?;
-    let mut database = found.ok_or_else(|| Error::unexpected("the database", "no row for the session's own"))?;
+    let mut database =
+        found.ok_or_else(|| Error::unexpected("the database", "no row for the session's own"))?;
     let settings = &mut database.settings;
     reader.rows(
         "settings of the database",

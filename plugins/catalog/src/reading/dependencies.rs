@@ -34,9 +34,14 @@ pub fn refresh_order(reader: &mut Reader<'_>) -> Result<Vec<(u32, u32)>, Error> 
          UNION SELECT w.view, d.refobjid, c.relkind FROM w, {reads} WHERE r.ev_class = w.read) \
          SELECT view, read FROM w WHERE kind = 'm') AS o(view, read) ORDER BY view, read"
     );
-    reader.rows("the order of materialized views", &["view", "read"], &from, |row| {
-        order.push((row.oid()?, row.oid()?));
-        Ok(())
-    })?;
+    reader.rows(
+        "the order of materialized views",
+        &["view", "read"],
+        &from,
+        |row| {
+            order.push((row.oid()?, row.oid()?));
+            Ok(())
+        },
+    )?;
     Ok(order)
 }

@@ -9,7 +9,14 @@ pub fn read(reader: &mut Reader<'_>) -> Result<Vec<Extension>, Error> {
     let mut extensions = Vec::new();
     reader.rows(
         "extensions",
-        &["x.oid", "x.extname", "n.nspname", "x.extversion", "x.extconfig", "x.extcondition"],
+        &[
+            "x.oid",
+            "x.extname",
+            "n.nspname",
+            "x.extversion",
+            "x.extconfig",
+            "x.extcondition",
+        ],
         "FROM pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace ORDER BY x.oid",
         |row| {
             let oid = row.oid()?;
@@ -17,12 +24,25 @@ pub fn read(reader: &mut Reader<'_>) -> Result<Vec<Extension>, Error> {
             let tables = row.list()?;
             let conditions = row.list()?;
             if tables.len() != conditions.len() {
-                return Err(row.unexpected(format!("numbers of configuration tables and conditions of {name}")));
+                return Err(row.unexpected(format!(
+                    "numbers of configuration tables and conditions of {name}"
+                )));
             }
-            let tables = tables.iter().map(|table| table.parse()).collect::<Result<Vec<u32>, _>>();
-            let tables = tables.map_err(|_| row.unexpected(format!("configuration tables of {name}")))?;
+            let tables = tables
+                .iter()
+                .map(|table| table.parse())
+                .collect::<Result<Vec<u32>, _>>();
+            let tables =
+                tables.map_err(|_| row.unexpected(format!("configuration tables of {name}")))?;
             let configuration = tables.into_iter().zip(conditions).collect();
-            extensions.push(Extension { oid, name, schema, version, configuration, dump: selection::extension(oid) });
+            extensions.push(Extension {
+                oid,
+                name,
+                schema,
+                version,
+                configuration,
+                dump: selection::extension(oid),
+            });
             Ok(())
         },
     )?;
@@ -45,11 +65,18 @@ pub fn members(reader: &mut Reader<'_>) -> Result<Vec<(CatalogId, u32)>, Error> 
 
 /// Marks the tables whose rows are dumped although their definition comes with the extension.
 pub fn mark_configuration_tables(extensions: &[Extension], relations: &mut [Relation]) {
-    let dumped = extensions.iter().filter(|extension| extension.dump.has(Components::DEFINITION));
+    let dumped = extensions
+        .iter()
+        .filter(|extension| extension.dump.has(Components::DEFINITION));
     for (table, condition) in dumped.flat_map(|extension| &extension.configuration) {
-        let Ok(at) = relations.binary_search_by_key(table, |relation| relation.oid) else { continue };
+        let Ok(at) = relations.binary_search_by_key(table, |relation| relation.oid) else {
+            continue;
+        };
         let relation = &mut relations[at];
-        if matches!(relation.kind, RelationKind::Table | RelationKind::Sequence | RelationKind::MaterializedView) {
+        if matches!(
+            relation.kind,
+            RelationKind::Table | RelationKind::Sequence | RelationKind::MaterializedView
+        ) {
             relation.data = Some(condition.clone());
             relation.is_interesting = true;
         }

@@ -84,7 +84,7 @@ pub fn details(reader: &mut Reader<'_>, functions: &mut [Function]) -> Result<()
             let Some(&at) = chosen.get(&oid) else {
                 return Err(row.unexpected(format!("a function that was not asked for, OID {oid}")));
             };
-            functions[at].routine = Routine::Function(FunctionDetails {
+            functions[at].routine = Routine::Function(Box::new(FunctionDetails {
                 arguments: row.text()?,
                 result: row.optional()?,
                 returns_set: row.flag()?,
@@ -102,7 +102,7 @@ pub fn details(reader: &mut Reader<'_>, functions: &mut [Function]) -> Result<()
                 source: row.text()?,
                 binary: row.optional()?,
                 sql_body: row.optional()?,
-            });
+            }));
             Ok(())
         },
     )
@@ -111,6 +111,7 @@ pub fn details(reader: &mut Reader<'_>, functions: &mut [Function]) -> Result<()
 /// OIDs and positions of those whose definition is dumped, by a condition on prokind.
 pub fn described(functions: &[Function], chosen: impl Fn(char) -> bool) -> HashMap<u32, usize> {
     let all = functions.iter().enumerate();
-    let dumped = all.filter(|(_, function)| function.dump.has(Components::DEFINITION) && chosen(function.kind));
+    let dumped = all
+        .filter(|(_, function)| function.dump.has(Components::DEFINITION) && chosen(function.kind));
     dumped.map(|(at, function)| (function.oid, at)).collect()
 }

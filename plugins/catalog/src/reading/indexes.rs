@@ -8,7 +8,9 @@ use crate::model::{Index, Relation};
 
 pub fn read(reader: &mut Reader<'_>, relations: &[Relation]) -> Result<Vec<Index>, Error> {
     let version = reader.version;
-    let chosen = relations.iter().filter(|relation| relation.has_indexes && relation.is_interesting);
+    let chosen = relations
+        .iter()
+        .filter(|relation| relation.has_indexes && relation.is_interesting);
     // An index that is not valid is left from an interrupted CREATE INDEX CONCURRENTLY, but for one of a partitioned table.
     let from = format!(
         "FROM {} AS src(oid) JOIN pg_index i ON i.indrelid = src.oid JOIN pg_class t ON t.oid = i.indexrelid \
@@ -46,7 +48,9 @@ pub fn read(reader: &mut Reader<'_>, relations: &[Relation]) -> Result<Vec<Index
         |row| {
             let (oid, name, table) = (row.oid()?, row.text()?, row.oid()?);
             let Ok(table) = relations.binary_search_by_key(&table, |relation| relation.oid) else {
-                return Err(row.unexpected(format!("index {name} of a table that was not asked for")));
+                return Err(
+                    row.unexpected(format!("index {name} of a table that was not asked for"))
+                );
             };
             indexes.push(Index {
                 oid,
@@ -68,7 +72,11 @@ pub fn read(reader: &mut Reader<'_>, relations: &[Relation]) -> Result<Vec<Index
             Ok(())
         },
     )?;
-    let by_oid: HashMap<u32, usize> = indexes.iter().enumerate().map(|(at, index)| (index.oid, at)).collect();
+    let by_oid: HashMap<u32, usize> = indexes
+        .iter()
+        .enumerate()
+        .map(|(at, index)| (index.oid, at))
+        .collect();
     for index in &mut indexes {
         index.parent_position = by_oid.get(&index.parent).copied();
     }

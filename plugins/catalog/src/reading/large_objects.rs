@@ -7,10 +7,20 @@ use crate::model::LargeObjectMetadata;
 pub fn read(reader: &mut Reader<'_>) -> Result<Vec<LargeObjectMetadata>, Error> {
     let mut objects = Vec::new();
     let columns = ["oid", "lomowner", "lomacl", "acldefault('L', lomowner)"];
-    reader.rows("large objects", &columns, "FROM pg_largeobject_metadata ORDER BY oid", |row| {
-        let oid = row.oid()?;
-        objects.push(LargeObjectMetadata { oid, name: oid.to_string(), owner: row.role()?, access: row.access()? });
-        Ok(())
-    })?;
+    reader.rows(
+        "large objects",
+        &columns,
+        "FROM pg_largeobject_metadata ORDER BY oid",
+        |row| {
+            let oid = row.oid()?;
+            objects.push(LargeObjectMetadata {
+                oid,
+                name: oid.to_string(),
+                owner: row.role()?,
+                access: row.access()?,
+            });
+            Ok(())
+        },
+    )?;
     Ok(objects)
 }

@@ -5,6 +5,7 @@
 
 mod acls;
 mod aggregates;
+mod classes;
 mod columns;
 mod comments;
 mod constraints;
@@ -36,7 +37,11 @@ use rows::Reader;
 
 /// Reads everything that a dump of the session's database needs. The session is in a REPEATABLE READ, READ ONLY transaction
 /// with [`crate::session_settings`] applied; `server_version_num` is the server's, as 150018.
-pub fn read(session: &mut dyn Session, server_version_num: u32, options: &Options) -> Result<Catalog, Error> {
+pub fn read(
+    session: &mut dyn Session,
+    server_version_num: u32,
+    options: &Options,
+) -> Result<Catalog, Error> {
     let version = ServerVersion(server_version_num);
     if !(ServerVersion::OLDEST..=ServerVersion::NEWEST).contains(&version.major()) {
         return Err(Error::Version(server_version_num));
@@ -107,7 +112,10 @@ pub fn read(session: &mut dyn Session, server_version_num: u32, options: &Option
 fn lock_tables(reader: &mut Reader<'_>, relations: &[Relation]) -> Result<(), Error> {
     const STATEMENT_BYTES: usize = 100_000;
     let mut names = String::new();
-    for relation in relations.iter().filter(|relation| relation.kind.is_table() && relation.is_locked()) {
+    for relation in relations
+        .iter()
+        .filter(|relation| relation.kind.is_table() && relation.is_locked())
+    {
         if !names.is_empty() {
             names.push_str(", ");
         }
@@ -117,5 +125,9 @@ fn lock_tables(reader: &mut Reader<'_>, relations: &[Relation]) -> Result<(), Er
             names.clear();
         }
     }
-    if names.is_empty() { Ok(()) } else { reader.lock(&names) }
+    if names.is_empty() {
+        Ok(())
+    } else {
+        reader.lock(&names)
+    }
 }

@@ -9,7 +9,14 @@ pub fn read(reader: &mut Reader<'_>, selection: &mut Selection) -> Result<Vec<Na
     let mut namespaces = Vec::new();
     reader.rows(
         "schemas",
-        &["oid", "nspname", "nspowner", "nspowner", "nspacl", "acldefault('n', nspowner)"],
+        &[
+            "oid",
+            "nspname",
+            "nspowner",
+            "nspowner",
+            "nspacl",
+            "acldefault('n', nspowner)",
+        ],
         "FROM pg_namespace ORDER BY oid",
         |row| {
             let mut namespace = Namespace {
@@ -25,7 +32,9 @@ pub fn read(reader: &mut Reader<'_>, selection: &mut Selection) -> Result<Vec<Na
             selection::schema(&mut namespace);
             selection.learn(&namespace);
             // What an extension brings along is not created again; objects in it that do not belong to it are dumped.
-            if let Some(member) = selection.of_member(CatalogId::new(class::NAMESPACE, namespace.oid)) {
+            if let Some(member) =
+                selection.of_member(CatalogId::new(class::NAMESPACE, namespace.oid))
+            {
                 namespace.dump = member;
             }
             namespaces.push(namespace);

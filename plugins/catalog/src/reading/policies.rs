@@ -6,7 +6,9 @@ use crate::model::{Policy, Relation};
 use crate::selection::Components;
 
 pub fn read(reader: &mut Reader<'_>, relations: &[Relation]) -> Result<Vec<Policy>, Error> {
-    let chosen = relations.iter().filter(|relation| relation.kind.is_table() && relation.dump.has(Components::DEFINITION));
+    let chosen = relations
+        .iter()
+        .filter(|relation| relation.kind.is_table() && relation.dump.has(Components::DEFINITION));
     let from = format!(
         "FROM {} AS src(oid) JOIN pg_policy p ON p.polrelid = src.oid ORDER BY p.oid",
         unnest(chosen.map(|relation| relation.oid))

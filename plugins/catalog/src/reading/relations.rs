@@ -113,11 +113,19 @@ pub fn read(reader: &mut Reader<'_>, selection: &Selection) -> Result<Vec<Relati
 /// A sequence that a column owns is dumped with its table; an identity's sequence is nothing but a part of it.
 fn follow_owners(relations: &mut [Relation]) {
     for at in 0..relations.len() {
-        let Some((owner, _)) = relations[at].owned_by else { continue };
-        let Ok(table) = relations.binary_search_by_key(&owner, |relation| relation.oid) else { continue };
+        let Some((owner, _)) = relations[at].owned_by else {
+            continue;
+        };
+        let Ok(table) = relations.binary_search_by_key(&owner, |relation| relation.oid) else {
+            continue;
+        };
         let of_table = relations[table].dump;
         let sequence = &mut relations[at];
-        sequence.dump = if sequence.is_identity { of_table } else { sequence.dump.or(of_table) };
+        sequence.dump = if sequence.is_identity {
+            of_table
+        } else {
+            sequence.dump.or(of_table)
+        };
         if !sequence.dump.has(Components::DATA) {
             sequence.data = None;
         } else if sequence.data.is_none() {
@@ -132,7 +140,9 @@ fn follow_owners(relations: &mut [Relation]) {
 
 /// What functions print about the chosen relations, now that the tables among them are locked.
 pub fn details(reader: &mut Reader<'_>, relations: &mut [Relation]) -> Result<(), Error> {
-    let chosen = relations.iter().filter(|relation| relation.is_interesting && relation.kind != RelationKind::Sequence);
+    let chosen = relations
+        .iter()
+        .filter(|relation| relation.is_interesting && relation.kind != RelationKind::Sequence);
     let from = format!(
         "FROM {} AS src(oid) JOIN pg_class c ON c.oid = src.oid \
          LEFT JOIN pg_partitioned_table p ON p.partrelid = c.oid ORDER BY c.oid",

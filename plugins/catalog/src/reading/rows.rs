@@ -22,11 +22,19 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub fn new(session: &'a mut dyn Session, version: ServerVersion) -> Self {
-        Self { session, version, roles: HashMap::new(), schemas: HashMap::new() }
+        Self {
+            session,
+            version,
+            roles: HashMap::new(),
+            schemas: HashMap::new(),
+        }
     }
 
     pub fn learn_schemas(&mut self, namespaces: &[Namespace]) {
-        self.schemas = namespaces.iter().map(|namespace| (namespace.oid, namespace.name.clone())).collect();
+        self.schemas = namespaces
+            .iter()
+            .map(|namespace| (namespace.oid, namespace.name.clone()))
+            .collect();
     }
 
     /// Selects `columns`, each cast to text, and hands over the rows. `what` names them in errors; `from` is the rest of the
@@ -47,11 +55,18 @@ impl<'a> Reader<'a> {
         sql.push(' ');
         sql.push_str(from);
         let mut outcome = Ok(());
-        let names = Names { roles: &self.roles, schemas: &self.schemas };
+        let names = Names {
+            roles: &self.roles,
+            schemas: &self.schemas,
+        };
         self.session
             .for_each(&sql, &mut |values| {
                 if outcome.is_ok() {
-                    outcome = each(&mut Row { what, values: values.into_iter(), names });
+                    outcome = each(&mut Row {
+                        what,
+                        values: values.into_iter(),
+                        names,
+                    });
                 }
             })
             .map_err(|source| Error::Query { what, source })?;
@@ -60,7 +75,12 @@ impl<'a> Reader<'a> {
 
     pub fn lock(&mut self, tables: &str) -> Result<(), Error> {
         let statement = format!("LOCK TABLE {tables} IN ACCESS SHARE MODE");
-        self.session.execute(&statement).map_err(|source| Error::Query { what: "locks on tables", source })
+        self.session
+            .execute(&statement)
+            .map_err(|source| Error::Query {
+                what: "locks on tables",
+                source,
+            })
     }
 }
 
@@ -80,7 +100,9 @@ pub struct Row<'a> {
 impl Row<'_> {
     /// NULL is `None`.
     pub fn optional(&mut self) -> Result<Option<String>, Error> {
-        self.values.next().ok_or_else(|| self.unexpected("a row with too few columns"))
+        self.values
+            .next()
+            .ok_or_else(|| self.unexpected("a row with too few columns"))
     }
 
     /// NULL is empty.
@@ -100,13 +122,18 @@ impl Row<'_> {
     /// A number; NULL is an error.
     pub fn number<N: FromStr>(&mut self) -> Result<N, Error> {
         let text = self.text()?;
-        text.parse().map_err(|_| self.unexpected(format!("{text:?} where a number belongs")))
+        text.parse()
+            .map_err(|_| self.unexpected(format!("{text:?} where a number belongs")))
     }
 
     /// A number; NULL is `None`.
     pub fn optional_number<N: FromStr>(&mut self) -> Result<Option<N>, Error> {
-        let Some(text) = self.optional()? else { return Ok(None) };
-        text.parse().map(Some).map_err(|_| self.unexpected(format!("{text:?} where a number belongs")))
+        let Some(text) = self.optional()? else {
+            return Ok(None);
+        };
+        text.parse()
+            .map(Some)
+            .map_err(|_| self.unexpected(format!("{text:?} where a number belongs")))
     }
 
     pub fn oid(&mut self) -> Result<u32, Error> {
@@ -115,8 +142,12 @@ impl Row<'_> {
 
     /// An array; NULL is `None`.
     pub fn optional_list(&mut self) -> Result<Option<Vec<String>>, Error> {
-        let Some(text) = self.optional()? else { return Ok(None) };
-        parse_array(&text).map(Some).ok_or_else(|| self.unexpected(format!("{text:?} where an array belongs")))
+        let Some(text) = self.optional()? else {
+            return Ok(None);
+        };
+        parse_array(&text)
+            .map(Some)
+            .ok_or_else(|| self.unexpected(format!("{text:?} where an array belongs")))
     }
 
     /// An array; NULL is empty.
@@ -127,7 +158,10 @@ impl Row<'_> {
     /// Numbers with spaces between: an oidvector, an int2vector.
     pub fn vector<N: FromStr>(&mut self) -> Result<Vec<N>, Error> {
         let text = self.text()?;
-        let numbers = text.split_whitespace().map(str::parse).collect::<Result<_, _>>();
+        let numbers = text
+            .split_whitespace()
+            .map(str::parse)
+            .collect::<Result<_, _>>();
         numbers.map_err(|_| self.unexpected(format!("{text:?} where numbers belong")))
     }
 
@@ -135,19 +169,28 @@ impl Row<'_> {
     pub fn role(&mut self) -> Result<Name, Error> {
         let oid = self.oid()?;
         let role = self.names.roles.get(&oid).cloned();
-        role.ok_or_else(|| self.unexpected(format!("an owner that does not exist, the role with OID {oid}")))
+        role.ok_or_else(|| {
+            self.unexpected(format!(
+                "an owner that does not exist, the role with OID {oid}"
+            ))
+        })
     }
 
     /// The OID of a schema, as its name.
     pub fn schema(&mut self) -> Result<(u32, Name), Error> {
         let oid = self.oid()?;
         let schema = self.names.schemas.get(&oid).cloned();
-        schema.map(|name| (oid, name)).ok_or_else(|| self.unexpected(format!("a schema that does not exist, OID {oid}")))
+        schema
+            .map(|name| (oid, name))
+            .ok_or_else(|| self.unexpected(format!("a schema that does not exist, OID {oid}")))
     }
 
     /// An ACL and its kind's default.
     pub fn access(&mut self) -> Result<Access, Error> {
-        Ok(Access { acl: self.optional_list()?, default: self.list()? })
+        Ok(Access {
+            acl: self.optional_list()?,
+            default: self.list()?,
+        })
     }
 
     pub fn unexpected(&self, detail: impl Into<String>) -> Error {
@@ -157,7 +200,11 @@ impl Row<'_> {
 
 /// `unnest('{1,2}'::oid[])`: restricts a query to objects that were chosen before.
 pub fn unnest(oids: impl IntoIterator<Item = u32>) -> String {
-    let list = oids.into_iter().map(|oid| oid.to_string()).collect::<Vec<_>>().join(",");
+    let list = oids
+        .into_iter()
+        .map(|oid| oid.to_string())
+        .collect::<Vec<_>>()
+        .join(",");
     format!("unnest('{{{list}}}'::oid[])")
 }
 

@@ -10,7 +10,10 @@ const SEQUENCES_A_QUERY: usize = 200;
 pub fn read(reader: &mut Reader<'_>, relations: &mut [Relation]) -> Result<(), Error> {
     let version = reader.version;
     let chosen: Vec<usize> = (0..relations.len())
-        .filter(|&at| relations[at].kind == RelationKind::Sequence && (relations[at].is_interesting || relations[at].data.is_some()))
+        .filter(|&at| {
+            relations[at].kind == RelationKind::Sequence
+                && (relations[at].is_interesting || relations[at].data.is_some())
+        })
         .collect();
     let mut from = format!(
         "FROM {} AS src(oid) JOIN pg_sequence s ON s.seqrelid = src.oid",
@@ -55,7 +58,10 @@ pub fn read(reader: &mut Reader<'_>, relations: &mut [Relation]) -> Result<(), E
         },
     )?;
     if !version.at_least(18) {
-        let with_data: Vec<usize> = chosen.into_iter().filter(|&at| relations[at].data.is_some()).collect();
+        let with_data: Vec<usize> = chosen
+            .into_iter()
+            .filter(|&at| relations[at].data.is_some())
+            .collect();
         for some in with_data.chunks(SEQUENCES_A_QUERY) {
             positions(reader, relations, some)?;
         }
@@ -63,18 +69,38 @@ pub fn read(reader: &mut Reader<'_>, relations: &mut [Relation]) -> Result<(), E
     Ok(())
 }
 
-fn positions(reader: &mut Reader<'_>, relations: &mut [Relation], chosen: &[usize]) -> Result<(), Error> {
+fn positions(
+    reader: &mut Reader<'_>,
+    relations: &mut [Relation],
+    chosen: &[usize],
+) -> Result<(), Error> {
     let parts: Vec<String> = chosen
         .iter()
-        .map(|&at| format!("SELECT {at}, last_value, is_called FROM {}", relations[at].qualified()))
+        .map(|&at| {
+            format!(
+                "SELECT {at}, last_value, is_called FROM {}",
+                relations[at].qualified()
+            )
+        })
         .collect();
-    let from = format!("FROM ({}) AS v(at, last_value, is_called)", parts.join(" UNION ALL "));
-    reader.rows("positions of sequences", &["at", "last_value", "is_called"], &from, |row| {
-        let at: usize = row.number()?;
-        let found = relations.get_mut(at).and_then(|relation| relation.sequence.as_mut());
-        let sequence = found.ok_or_else(|| row.unexpected(format!("a position of sequence {at}")))?;
-        sequence.last_value = row.number()?;
-        sequence.is_called = row.flag()?;
-        Ok(())
-    })
+    let from = format!(
+        "FROM ({}) AS v(at, last_value, is_called)",
+        parts.join(" UNION ALL ")
+    );
+    reader.rows(
+        "positions of sequences",
+        &["at", "last_value", "is_called"],
+        &from,
+        |row| {
+            let at: usize = row.number()?;
+            let found = relations
+                .get_mut(at)
+                .and_then(|relation| relation.sequence.as_mut());
+            let sequence =
+                found.ok_or_else(|| row.unexpected(format!("a position of sequence {at}")))?;
+            sequence.last_value = row.number()?;
+            sequence.is_called = row.flag()?;
+            Ok(())
+        },
+    )
 }

@@ -8,7 +8,8 @@ use crate::selection::Components;
 
 /// Describes the types whose definition is dumped.
 pub fn read(reader: &mut Reader<'_>, types: &mut [Type]) -> Result<(), Error> {
-    let dumped = |ty: &&Type| ty.dump.has(Components::DEFINITION) && !matches!(ty.kind, TypeKind::Automatic);
+    let dumped =
+        |ty: &&Type| ty.dump.has(Components::DEFINITION) && !matches!(ty.kind, TypeKind::Automatic);
     let chosen = unnest(types.iter().filter(dumped).map(|ty| ty.oid));
     enums(reader, types, &chosen)?;
     domains(reader, types, &chosen)?;
@@ -19,7 +20,10 @@ pub fn read(reader: &mut Reader<'_>, types: &mut [Type]) -> Result<(), Error> {
 fn find(types: &mut [Type], oid: u32) -> Result<&mut Type, Error> {
     match types.binary_search_by_key(&oid, |ty| ty.oid) {
         Ok(at) => Ok(&mut types[at]),
-        Err(_) => Err(Error::unexpected("types", format!("a type that was not read before, OID {oid}"))),
+        Err(_) => Err(Error::unexpected(
+            "types",
+            format!("a type that was not read before, OID {oid}"),
+        )),
     }
 }
 
@@ -57,7 +61,12 @@ fn domains(reader: &mut Reader<'_>, types: &mut [Type], chosen: &str) -> Result<
         let (base_type, collation, not_null) = (row.text()?, row.optional()?, row.flag()?);
         let (expression, literal) = (row.optional()?, row.optional()?);
         let default = expression.or_else(|| literal.map(|literal| quote_literal(&literal)));
-        find(types, oid)?.kind = TypeKind::Domain(Domain { base_type, collation, not_null, default });
+        find(types, oid)?.kind = TypeKind::Domain(Domain {
+            base_type,
+            collation,
+            not_null,
+            default,
+        });
         Ok(())
     })
 }
@@ -71,7 +80,9 @@ fn ranges(reader: &mut Reader<'_>, types: &mut [Type], chosen: &str) -> Result<(
         "r.rngtypid",
         "format_type(r.rngsubtype, NULL)",
         // Multiranges are new in 14.
-        reader.version.since(14, "format_type(r.rngmultitypid, NULL)", "NULL"),
+        reader
+            .version
+            .since(14, "format_type(r.rngmultitypid, NULL)", "NULL"),
         "CASE WHEN NOT o.opcdefault THEN quote_ident(n.nspname) || '.' || quote_ident(o.opcname) END",
         &changed_collation("r.rngcollation", "s.typcollation"),
         "nullif(r.rngcanonical::text, '-')",
@@ -99,11 +110,21 @@ fn composites(reader: &mut Reader<'_>, types: &mut [Type], chosen: &str) -> Resu
          JOIN pg_type t ON t.oid = a.atttypid ORDER BY c.oid, a.attnum"
     );
     let collation = changed_collation("a.attcollation", "t.typcollation");
-    let columns = ["c.oid", "a.attnum", "a.attname", "format_type(a.atttypid, a.atttypmod)", &collation];
+    let columns = [
+        "c.oid",
+        "a.attnum",
+        "a.attname",
+        "format_type(a.atttypid, a.atttypmod)",
+        &collation,
+    ];
     reader.rows("columns of composite types", &columns, &from, |row| {
         let oid = row.oid()?;
-        let attribute =
-            Attribute { number: row.number()?, name: row.text()?, type_name: row.text()?, collation: row.optional()? };
+        let attribute = Attribute {
+            number: row.number()?,
+            name: row.text()?,
+            type_name: row.text()?,
+            collation: row.optional()?,
+        };
         if let TypeKind::Composite(attributes) = &mut find(types, oid)?.kind {
             attributes.push(attribute);
         }

@@ -5,7 +5,11 @@ use crate::error::Error;
 use crate::model::{CatalogId, Relation, RelationKind, Type, TypeKind, class};
 use crate::selection::{Components, Selection};
 
-pub fn read(reader: &mut Reader<'_>, selection: &Selection, relations: &[Relation]) -> Result<Vec<Type>, Error> {
+pub fn read(
+    reader: &mut Reader<'_>,
+    selection: &Selection,
+    relations: &[Relation],
+) -> Result<Vec<Type>, Error> {
     let mut types = Vec::new();
     reader.rows(
         "types",
@@ -32,7 +36,10 @@ pub fn read(reader: &mut Reader<'_>, selection: &Selection, relations: &[Relatio
             // Details are read later, for those that are dumped.
             let mut kind = TypeKind::Other;
             if relation != 0 {
-                let found = relations.binary_search_by_key(&relation, |relation| relation.oid).ok().map(|at| &relations[at]);
+                let found = relations
+                    .binary_search_by_key(&relation, |relation| relation.oid)
+                    .ok()
+                    .map(|at| &relations[at]);
                 if found.is_some_and(|found| found.kind == RelationKind::CompositeType) {
                     kind = TypeKind::Composite(Vec::new());
                 } else {
@@ -42,7 +49,17 @@ pub fn read(reader: &mut Reader<'_>, selection: &Selection, relations: &[Relatio
             } else if is_array || letter == 'm' {
                 kind = TypeKind::Automatic;
             }
-            types.push(Type { oid, name, schema, owner, access, kind, relation, formatted: row.text()?, dump });
+            types.push(Type {
+                oid,
+                name,
+                schema,
+                owner,
+                access,
+                kind,
+                relation,
+                formatted: row.text()?,
+                dump,
+            });
             Ok(())
         },
     )?;

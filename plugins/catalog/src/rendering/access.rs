@@ -19,9 +19,18 @@ pub struct Privileges<'a> {
 }
 
 /// The statements that turn `base` into `acl`; empty when there is no difference. `None` when an item cannot be read.
-pub fn statements(privileges: &Privileges<'_>, acl: &[String], base: &[String], roles: &mut BTreeSet<String>) -> Option<String> {
+pub fn statements(
+    privileges: &Privileges<'_>,
+    acl: &[String],
+    base: &[String],
+    roles: &mut BTreeSet<String>,
+) -> Option<String> {
     let Privileges { kind, prefix, .. } = privileges;
-    let object = privileges.object.as_ref().map(|object| format!("{object} ")).unwrap_or_default();
+    let object = privileges
+        .object
+        .as_ref()
+        .map(|object| format!("{object} "))
+        .unwrap_or_default();
     let mut name = |role: &str| {
         if role.is_empty() {
             return "PUBLIC".to_owned();
@@ -34,7 +43,11 @@ pub fn statements(privileges: &Privileges<'_>, acl: &[String], base: &[String], 
     for item in base.iter().filter(|item| !acl.contains(item)) {
         let item = Item::parse(item, privileges, false)?;
         if !item.plain.is_empty() {
-            of_owner.push_str(&format!("{prefix}REVOKE {} ON {kind} {object}FROM {};\n", item.plain, name(&item.grantee)));
+            of_owner.push_str(&format!(
+                "{prefix}REVOKE {} ON {kind} {object}FROM {};\n",
+                item.plain,
+                name(&item.grantee)
+            ));
         }
     }
     // In the order of the ACL, since a grant may rest on an earlier one; but the owner's own come first.
@@ -43,18 +56,32 @@ pub fn statements(privileges: &Privileges<'_>, acl: &[String], base: &[String], 
         if item.plain.is_empty() && item.grantable.is_empty() {
             continue;
         }
-        let grantor = if item.grantor.is_empty() { privileges.owner } else { &item.grantor };
+        let grantor = if item.grantor.is_empty() {
+            privileges.owner
+        } else {
+            &item.grantor
+        };
         let is_owners = grantor == privileges.owner;
-        let sql = if is_owners && item.grantee == privileges.owner { &mut of_owner } else { &mut of_others };
+        let sql = if is_owners && item.grantee == privileges.owner {
+            &mut of_owner
+        } else {
+            &mut of_others
+        };
         if !is_owners {
             sql.push_str(&format!("SET SESSION AUTHORIZATION {};\n", name(grantor)));
         }
         let grantee = name(&item.grantee);
         if !item.plain.is_empty() {
-            sql.push_str(&format!("{prefix}GRANT {} ON {kind} {object}TO {grantee};\n", item.plain));
+            sql.push_str(&format!(
+                "{prefix}GRANT {} ON {kind} {object}TO {grantee};\n",
+                item.plain
+            ));
         }
         if !item.grantable.is_empty() {
-            sql.push_str(&format!("{prefix}GRANT {} ON {kind} {object}TO {grantee} WITH GRANT OPTION;\n", item.grantable));
+            sql.push_str(&format!(
+                "{prefix}GRANT {} ON {kind} {object}TO {grantee} WITH GRANT OPTION;\n",
+                item.grantable
+            ));
         }
         if !is_owners {
             sql.push_str("RESET SESSION AUTHORIZATION;\n");
@@ -66,7 +93,12 @@ pub fn statements(privileges: &Privileges<'_>, acl: &[String], base: &[String], 
 /// Letters of aclitem and their keywords, for a kind of object.
 fn keywords(kind: &str, is_column: bool) -> &'static [(char, &'static str)] {
     match kind {
-        "TABLE" | "TABLES" if is_column => &[('r', "SELECT"), ('a', "INSERT"), ('x', "REFERENCES"), ('w', "UPDATE")],
+        "TABLE" | "TABLES" if is_column => &[
+            ('r', "SELECT"),
+            ('a', "INSERT"),
+            ('x', "REFERENCES"),
+            ('w', "UPDATE"),
+        ],
         // MAINTAIN is new in 17; an ACL of an older server never has all of these, and lists what it has.
         "TABLE" | "TABLES" => &[
             ('r', "SELECT"),
@@ -108,12 +140,21 @@ impl Item {
             return None;
         }
         let keywords = keywords(privileges.kind, privileges.column.is_some());
-        let suffix = privileges.column.map(|column| format!("({column})")).unwrap_or_default();
+        let suffix = privileges
+            .column
+            .map(|column| format!("({column})"))
+            .unwrap_or_default();
         let (mut plain, mut grantable) = (Vec::new(), Vec::new());
         for &(letter, keyword) in keywords {
-            let Some(at) = letters.find(letter) else { continue };
+            let Some(at) = letters.find(letter) else {
+                continue;
+            };
             let is_grantable = options && letters[at + 1..].starts_with('*');
-            let list = if is_grantable { &mut grantable } else { &mut plain };
+            let list = if is_grantable {
+                &mut grantable
+            } else {
+                &mut plain
+            };
             list.push(format!("{keyword}{suffix}"));
         }
         // ALL stands for whatever a later release has, too.
@@ -122,7 +163,12 @@ impl Item {
                 *list = vec![format!("ALL{suffix}")];
             }
         }
-        Some(Self { grantee, grantor, plain: plain.join(","), grantable: grantable.join(",") })
+        Some(Self {
+            grantee,
+            grantor,
+            plain: plain.join(","),
+            grantable: grantable.join(","),
+        })
     }
 }
 
@@ -133,7 +179,9 @@ fn role(text: &str) -> (String, &str) {
     let mut characters = text.char_indices().peekable();
     while let Some((at, character)) = characters.next() {
         match character {
-            '"' if is_quoted && characters.next_if(|(_, next)| *next == '"').is_some() => name.push('"'),
+            '"' if is_quoted && characters.next_if(|(_, next)| *next == '"').is_some() => {
+                name.push('"')
+            }
             '"' => is_quoted = !is_quoted,
             '=' if !is_quoted => return (name, &text[at..]),
             _ => name.push(character),
@@ -147,8 +195,19 @@ mod tests {
     use super::*;
 
     fn table(acl: &[&str], base: &[&str]) -> String {
-        let own = |items: &[&str]| items.iter().map(|&item| item.to_owned()).collect::<Vec<_>>();
-        let privileges = Privileges { kind: "TABLE", object: Some("s.t".into()), column: None, owner: "o", prefix: "" };
+        let own = |items: &[&str]| {
+            items
+                .iter()
+                .map(|&item| item.to_owned())
+                .collect::<Vec<_>>()
+        };
+        let privileges = Privileges {
+            kind: "TABLE",
+            object: Some("s.t".into()),
+            column: None,
+            owner: "o",
+            prefix: "",
+        };
         statements(&privileges, &own(acl), &own(base), &mut BTreeSet::new()).unwrap()
     }
 
@@ -160,7 +219,10 @@ mod tests {
     #[test]
     fn grants_and_revokes() {
         assert_eq!(
-            table(&["o=r/o", "=r/o", "\"A \"\"b\"\"\"=r*w/o", "c=r/a"], &["o=arwdDxtm/o"]),
+            table(
+                &["o=r/o", "=r/o", "\"A \"\"b\"\"\"=r*w/o", "c=r/a"],
+                &["o=arwdDxtm/o"]
+            ),
             "REVOKE ALL ON TABLE s.t FROM o;\nGRANT SELECT ON TABLE s.t TO o;\nGRANT SELECT ON TABLE s.t TO PUBLIC;\n\
              GRANT UPDATE ON TABLE s.t TO \"A \"\"b\"\"\";\nGRANT SELECT ON TABLE s.t TO \"A \"\"b\"\"\" WITH GRANT OPTION;\n\
              SET SESSION AUTHORIZATION a;\nGRANT SELECT ON TABLE s.t TO c;\nRESET SESSION AUTHORIZATION;\n"

@@ -13,33 +13,67 @@ pub fn write(writer: &mut Writer<'_>, _node: &Node<'_>, dump_id: u32, at: usize)
     let function = &writer.catalog.functions[at];
     let signature = with_arguments(function, &function.identity_arguments);
     let id = CatalogId::new(class::PROC, function.oid);
-    if let (true, Routine::Aggregate(aggregate)) = (function.dump.has(Components::DEFINITION), &function.routine) {
+    if let (true, Routine::Aggregate(aggregate)) =
+        (function.dump.has(Components::DEFINITION), &function.routine)
+    {
         let schema = quote_identifier(&function.schema);
         let full = with_arguments(function, &aggregate.arguments);
-        let tag = if function.argument_types.is_empty() { format!("{}(*)", function.name) } else { function::tag(writer, function) };
+        let tag = if function.argument_types.is_empty() {
+            format!("{}(*)", function.name)
+        } else {
+            function::tag(writer, function)
+        };
         writer.add(Entry {
-            definition: Some(format!("CREATE AGGREGATE {schema}.{full} (\n{}\n);\n", options(aggregate))),
+            definition: Some(format!(
+                "CREATE AGGREGATE {schema}.{full} (\n{}\n);\n",
+                options(aggregate)
+            )),
             drop_statement: Some(format!("DROP AGGREGATE {schema}.{signature};\n")),
             namespace: Some(function.schema.to_string()),
             owner: Some(function.owner.to_string()),
             ..entry(dump_id, id, "AGGREGATE", Section::PreData, tag)
         });
     }
-    let subject =
-        Subject { kind: "AGGREGATE", name: &signature, schema: Some(&function.schema), owner: &function.owner, dump_id };
+    let subject = Subject {
+        kind: "AGGREGATE",
+        name: &signature,
+        schema: Some(&function.schema),
+        owner: &function.owner,
+        dump_id,
+    };
     if function.dump.has(Components::COMMENT) {
         writer.comment(subject, id);
     }
     if function.dump.has(Components::ACL) {
         // There is no GRANT ON AGGREGATE: it is a function there, also in how its arguments are written.
-        let name = format!("{}({})", quote_identifier(&function.name), function::argument_types(writer, function));
-        let initial = writer.catalog.initial_privileges.get(&id).map(Vec::as_slice);
-        writer.access(Subject { kind: "FUNCTION", name: &name, ..subject }, &function.access, initial);
+        let name = format!(
+            "{}({})",
+            quote_identifier(&function.name),
+            function::argument_types(writer, function)
+        );
+        let initial = writer
+            .catalog
+            .initial_privileges
+            .get(&id)
+            .map(Vec::as_slice);
+        writer.access(
+            Subject {
+                kind: "FUNCTION",
+                name: &name,
+                ..subject
+            },
+            &function.access,
+            initial,
+        );
     }
 }
 
 fn with_arguments(function: &Function, arguments: &str) -> String {
-    let arguments = if function.argument_types.is_empty() { "*" } else { arguments };
+    let arguments = if function.argument_types.is_empty() {
+        "*"
+    } else {
+        arguments
+    };
     format!("{}({arguments})", quote_identifier(&function.name))
 }
 
@@ -52,7 +86,11 @@ fn options(aggregate: &Aggregate) -> String {
     };
     add(true, "SFUNC", &aggregate.transition);
     add(true, "STYPE", &aggregate.state_type);
-    add(aggregate.state_space != "0", "SSPACE", &aggregate.state_space);
+    add(
+        aggregate.state_space != "0",
+        "SSPACE",
+        &aggregate.state_space,
+    );
     if let Some(initial) = &aggregate.initial {
         add(true, "INITCOND", &quote_literal(initial));
     }
@@ -77,7 +115,12 @@ fn options(aggregate: &Aggregate) -> String {
         add(&quote_literal(initial), "MINITCOND");
     }
     options.extend(last(aggregate, &aggregate.moving_last, "MFINALFUNC"));
-    options.extend(aggregate.sort_operator.as_ref().map(|operator| format!("    SORTOP = {operator}")));
+    options.extend(
+        aggregate
+            .sort_operator
+            .as_ref()
+            .map(|operator| format!("    SORTOP = {operator}")),
+    );
     if aggregate.kind == 'h' {
         options.push("    HYPOTHETICAL".to_owned());
     }

@@ -18,16 +18,33 @@ pub fn write(writer: &mut Writer<'_>, dump_id: u32, at: usize) -> Result<(), Err
         "n" => "SCHEMAS",
         // New in 18.
         "L" => "LARGE OBJECTS",
-        other => return Err(Error::unexpected("default privileges", format!("the object type {other:?}"))),
+        other => {
+            return Err(Error::unexpected(
+                "default privileges",
+                format!("the object type {other:?}"),
+            ));
+        }
     };
-    let mut prefix = format!("ALTER DEFAULT PRIVILEGES FOR ROLE {} ", quote_identifier(&default.role));
+    let mut prefix = format!(
+        "ALTER DEFAULT PRIVILEGES FOR ROLE {} ",
+        quote_identifier(&default.role)
+    );
     if let Some(schema) = &default.schema {
         prefix.push_str(&format!("IN SCHEMA {} ", quote_identifier(schema)));
     }
-    let privileges = Privileges { kind, object: None, column: None, owner: &default.role, prefix: &prefix };
+    let privileges = Privileges {
+        kind,
+        object: None,
+        column: None,
+        owner: &default.role,
+        prefix: &prefix,
+    };
     let acl = default.access.acl.as_deref().unwrap_or_default();
-    let statements = access::statements(&privileges, acl, &default.access.default, &mut writer.roles);
-    let definition = statements.ok_or_else(|| Error::unexpected("default privileges", format!("the privileges {acl:?}")))?;
+    let statements =
+        access::statements(&privileges, acl, &default.access.default, &mut writer.roles);
+    let definition = statements.ok_or_else(|| {
+        Error::unexpected("default privileges", format!("the privileges {acl:?}"))
+    })?;
     writer.add(Entry {
         definition: Some(definition),
         namespace: default.schema.as_ref().map(ToString::to_string),

@@ -12,14 +12,22 @@ use crate::selection::Components;
 pub fn write(writer: &mut Writer<'_>, node: &Node<'_>, dump_id: u32, at: usize) {
     let function = &writer.catalog.functions[at];
     let keyword = function.keyword();
-    let signature = format!("{}({})", quote_identifier(&function.name), function.identity_arguments);
+    let signature = format!(
+        "{}({})",
+        quote_identifier(&function.name),
+        function.identity_arguments
+    );
     let id = CatalogId::new(class::PROC, function.oid);
-    if let (true, Routine::Function(details)) = (function.dump.has(Components::DEFINITION), &function.routine) {
+    if let (true, Routine::Function(details)) =
+        (function.dump.has(Components::DEFINITION), &function.routine)
+    {
         let full_signature = format!("{}.{signature}", quote_identifier(&function.schema));
         let mut definition = create(function, details);
         for extension in &node.extensions {
             let extension = quote_identifier(extension);
-            definition.push_str(&format!("\nALTER {keyword} {full_signature} DEPENDS ON EXTENSION {extension};"));
+            definition.push_str(&format!(
+                "\nALTER {keyword} {full_signature} DEPENDS ON EXTENSION {extension};"
+            ));
         }
         writer.add(Entry {
             definition: Some(definition),
@@ -29,19 +37,32 @@ pub fn write(writer: &mut Writer<'_>, node: &Node<'_>, dump_id: u32, at: usize) 
             ..entry(dump_id, id, keyword, section(node), tag(writer, function))
         });
     }
-    let subject =
-        Subject { kind: keyword, name: &signature, schema: Some(&function.schema), owner: &function.owner, dump_id };
+    let subject = Subject {
+        kind: keyword,
+        name: &signature,
+        schema: Some(&function.schema),
+        owner: &function.owner,
+        dump_id,
+    };
     if function.dump.has(Components::COMMENT) {
         writer.comment(subject, id);
     }
     if function.dump.has(Components::ACL) {
-        let initial = writer.catalog.initial_privileges.get(&id).map(Vec::as_slice);
+        let initial = writer
+            .catalog
+            .initial_privileges
+            .get(&id)
+            .map(Vec::as_slice);
         writer.access(subject, &function.access, initial);
     }
 }
 
 fn section(node: &Node<'_>) -> Section {
-    if node.postponed { Section::PostData } else { Section::PreData }
+    if node.postponed {
+        Section::PostData
+    } else {
+        Section::PreData
+    }
 }
 
 /// Name and types of the input arguments, unquoted: the label of the entry.
@@ -56,21 +77,43 @@ pub fn argument_types(writer: &Writer<'_>, function: &Function) -> String {
         Ok(at) => types[at].formatted.as_str(),
         Err(_) => "???",
     };
-    function.argument_types.iter().map(name).collect::<Vec<_>>().join(", ")
+    function
+        .argument_types
+        .iter()
+        .map(name)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn create(function: &Function, details: &FunctionDetails) -> String {
-    let mut sql = format!("CREATE {} {}({})", function.keyword(), qualified(&function.schema, &function.name), details.arguments);
+    let mut sql = format!(
+        "CREATE {} {}({})",
+        function.keyword(),
+        qualified(&function.schema, &function.name),
+        details.arguments
+    );
     if let Some(result) = details.result.as_ref().filter(|_| function.kind != 'p') {
         sql.push_str(&format!(" RETURNS {result}"));
     }
-    sql.push_str(&format!("\n    LANGUAGE {}", quote_identifier(&details.language)));
+    sql.push_str(&format!(
+        "\n    LANGUAGE {}",
+        quote_identifier(&details.language)
+    ));
     if !details.transforms.is_empty() {
-        let types = details.transforms.iter().map(|ty| format!("FOR TYPE {ty}")).collect::<Vec<_>>().join(", ");
+        let types = details
+            .transforms
+            .iter()
+            .map(|ty| format!("FOR TYPE {ty}"))
+            .collect::<Vec<_>>()
+            .join(", ");
         sql.push_str(&format!(" TRANSFORM {types}"));
     }
     sql.push_str(&attributes(function, details));
-    for set in details.configuration.iter().filter_map(|setting| settings::set(setting)) {
+    for set in details
+        .configuration
+        .iter()
+        .filter_map(|setting| settings::set(setting))
+    {
         sql.push_str(&format!("\n    {set}"));
     }
     sql + &format!("\n    {};\n", body(details))
@@ -92,9 +135,18 @@ fn attributes(function: &Function, details: &FunctionDetails) -> String {
     // The server's own defaults.
     let is_native = ["internal", "c"].contains(&details.language.as_str());
     let default_cost = if is_native { "1" } else { "100" };
-    add(!["0", default_cost].contains(&details.cost.as_str()), &format!(" COST {}", details.cost));
-    add(details.returns_set && !["0", "1000"].contains(&details.rows.as_str()), &format!(" ROWS {}", details.rows));
-    add(details.support != "-", &format!(" SUPPORT {}", details.support));
+    add(
+        !["0", default_cost].contains(&details.cost.as_str()),
+        &format!(" COST {}", details.cost),
+    );
+    add(
+        details.returns_set && !["0", "1000"].contains(&details.rows.as_str()),
+        &format!(" ROWS {}", details.rows),
+    );
+    add(
+        details.support != "-",
+        &format!(" SUPPORT {}", details.support),
+    );
     add(details.parallel == 's', " PARALLEL SAFE");
     add(details.parallel == 'r', " PARALLEL RESTRICTED");
     sql
@@ -104,13 +156,21 @@ fn body(details: &FunctionDetails) -> String {
     if let Some(body) = &details.sql_body {
         return body.clone();
     }
-    let Some(library) = details.binary.as_ref().filter(|library| !library.is_empty()) else {
+    let Some(library) = details
+        .binary
+        .as_ref()
+        .filter(|library| !library.is_empty())
+    else {
         return format!("AS {}", dollar_quote(&details.source));
     };
     let mut sql = format!("AS {}", quote_literal(library));
     if !details.source.is_empty() {
         let needs_dollars = details.source.contains(['\'', '\\']);
-        let symbol = if needs_dollars { dollar_quote(&details.source) } else { quote_literal(&details.source) };
+        let symbol = if needs_dollars {
+            dollar_quote(&details.source)
+        } else {
+            quote_literal(&details.source)
+        };
         sql.push_str(&format!(", {symbol}"));
     }
     sql

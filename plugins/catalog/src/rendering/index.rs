@@ -25,13 +25,19 @@ pub fn write(writer: &mut Writer<'_>, graph: &Graph<'_>, node: &Node<'_>, dump_i
     if constraint.is_none() {
         let mut sql = format!("{};\n", index.definition);
         for (column, target) in &index.statistics {
-            sql.push_str(&format!("ALTER INDEX {full_name} ALTER COLUMN {column} SET STATISTICS {target};\n"));
+            sql.push_str(&format!(
+                "ALTER INDEX {full_name} ALTER COLUMN {column} SET STATISTICS {target};\n"
+            ));
         }
         sql.push_str(&table_properties(relation, index, &node.extensions));
         writer.add(Entry {
             definition: Some(sql),
             // One that belongs to a partitioned index goes with it.
-            drop_statement: Some(if index.parent == 0 { format!("DROP INDEX {full_name};\n") } else { String::new() }),
+            drop_statement: Some(if index.parent == 0 {
+                format!("DROP INDEX {full_name};\n")
+            } else {
+                String::new()
+            }),
             namespace: Some(relation.schema.to_string()),
             tablespace: index.tablespace.clone(),
             owner: Some(relation.owner.to_string()),
@@ -39,7 +45,16 @@ pub fn write(writer: &mut Writer<'_>, graph: &Graph<'_>, node: &Node<'_>, dump_i
         });
     }
     let dump_id = constraint.map_or(dump_id, id_of);
-    writer.comment(Subject { kind: "INDEX", name: &name, schema: Some(&relation.schema), owner: &relation.owner, dump_id }, id);
+    writer.comment(
+        Subject {
+            kind: "INDEX",
+            name: &name,
+            schema: Some(&relation.schema),
+            owner: &relation.owner,
+            dump_id,
+        },
+        id,
+    );
 }
 
 /// What a table says about one of its indexes.
@@ -50,11 +65,18 @@ pub fn table_properties(relation: &Relation, index: &Index, extensions: &[&str])
         sql.push_str(&format!("\nALTER TABLE {table} CLUSTER ON {name};\n"));
     }
     if index.is_replica_identity {
-        sql.push_str(&format!("\nALTER TABLE ONLY {table} REPLICA IDENTITY USING INDEX {name};\n"));
+        sql.push_str(&format!(
+            "\nALTER TABLE ONLY {table} REPLICA IDENTITY USING INDEX {name};\n"
+        ));
     }
     for extension in extensions {
-        let (index, extension) = (qualified(&relation.schema, &index.name), quote_identifier(extension));
-        sql.push_str(&format!("\nALTER INDEX {index} DEPENDS ON EXTENSION {extension};"));
+        let (index, extension) = (
+            qualified(&relation.schema, &index.name),
+            quote_identifier(extension),
+        );
+        sql.push_str(&format!(
+            "\nALTER INDEX {index} DEPENDS ON EXTENSION {extension};"
+        ));
     }
     sql
 }
@@ -63,13 +85,27 @@ pub fn table_properties(relation: &Relation, index: &Index, extensions: &[&str])
 pub fn attach(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
     let catalog = writer.catalog;
     let index = &catalog.indexes[at];
-    let Some(parent) = index.parent_position.map(|at| &catalog.indexes[at]) else { return };
-    let (relation, parent_table) = (&catalog.relations[index.table], &catalog.relations[parent.table]);
-    let (parent, child) = (qualified(&parent_table.schema, &parent.name), qualified(&relation.schema, &index.name));
+    let Some(parent) = index.parent_position.map(|at| &catalog.indexes[at]) else {
+        return;
+    };
+    let (relation, parent_table) = (
+        &catalog.relations[index.table],
+        &catalog.relations[parent.table],
+    );
+    let (parent, child) = (
+        qualified(&parent_table.schema, &parent.name),
+        qualified(&relation.schema, &index.name),
+    );
     writer.add(Entry {
         definition: Some(format!("ALTER INDEX {parent} ATTACH PARTITION {child};\n")),
         namespace: Some(relation.schema.to_string()),
         owner: Some(parent_table.owner.to_string()),
-        ..entry(dump_id, CatalogId::default(), "INDEX ATTACH", Section::PostData, &*index.name)
+        ..entry(
+            dump_id,
+            CatalogId::default(),
+            "INDEX ATTACH",
+            Section::PostData,
+            &*index.name,
+        )
     });
 }

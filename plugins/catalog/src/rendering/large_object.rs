@@ -14,7 +14,13 @@ pub fn write(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
         owner: Some(object.owner.to_string()),
         ..entry(dump_id, id, "BLOB", Section::PreData, &*object.name)
     });
-    let subject = Subject { kind: "LARGE OBJECT", name: &object.name, schema: None, owner: &object.owner, dump_id };
+    let subject = Subject {
+        kind: "LARGE OBJECT",
+        name: &object.name,
+        schema: None,
+        owner: &object.owner,
+        dump_id,
+    };
     writer.comment(subject, id);
     writer.access(subject, &object.access, None);
 }
@@ -23,6 +29,12 @@ pub fn data(writer: &mut Writer<'_>, dump_id: u32) {
     writer.add(Entry {
         had_dumper: true,
         filename: "blobs.toc".to_owned(),
-        ..entry(dump_id, CatalogId::default(), "BLOBS", Section::Data, "BLOBS")
+        ..entry(
+            dump_id,
+            CatalogId::default(),
+            "BLOBS",
+            Section::Data,
+            "BLOBS",
+        )
     });
 }

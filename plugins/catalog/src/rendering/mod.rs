@@ -18,6 +18,7 @@ mod settings;
 mod table;
 mod table_columns;
 mod table_data;
+mod table_parts;
 mod trigger;
 mod types;
 mod view;
@@ -44,14 +45,16 @@ pub fn object(writer: &mut Writer<'_>, graph: &Graph<'_>, position: usize) -> Re
         Object::Function(at) => function::write(writer, node, dump_id, at),
         Object::Aggregate(at) => aggregate::write(writer, node, dump_id, at),
         Object::Relation(at) => table::write(writer, graph, node, dump_id, at),
-        Object::TableAttach(at) => table::attach(writer, dump_id, at),
-        Object::Default(at, column) => table::default(writer, node, dump_id, at, column),
+        Object::TableAttach(at) => table_parts::attach(writer, dump_id, at),
+        Object::Default(at, column) => table_parts::default(writer, node, dump_id, at, column),
         Object::TableData(at) => table_data::write(writer, dump_id, at),
         Object::SequenceSet(at) => sequence::position(writer, at),
         Object::Refresh(at) => view::refresh(writer, dump_id, at),
-        Object::LargeObject(at) => large_object::write(writer, dump_id, at),
-        Object::LargeObjectData => large_object::data(writer, dump_id),
-        Object::Constraint(at) | Object::ForeignKey(at) => constraint::write(writer, graph, node, dump_id, at),
+        Object::Blob(at) => large_object::write(writer, dump_id, at),
+        Object::Blobs => large_object::data(writer, dump_id),
+        Object::Constraint(at) | Object::ForeignKey(at) => {
+            constraint::write(writer, graph, node, dump_id, at)
+        }
         Object::Index(at) => index::write(writer, graph, node, dump_id, at),
         Object::IndexAttach(at) => index::attach(writer, dump_id, at),
         Object::Rule(at) => rule::write(writer, node, dump_id, at),
@@ -59,7 +62,10 @@ pub fn object(writer: &mut Writer<'_>, graph: &Graph<'_>, position: usize) -> Re
         Object::Policy(at) => policy::write(writer, dump_id, at),
         Object::RowSecurity(at) => policy::row_security(writer, dump_id, at),
         Object::DefaultAccess(at) => return default_access::write(writer, dump_id, at),
-        Object::Member | Object::AutomaticType(_) | Object::PreDataBoundary | Object::PostDataBoundary => {}
+        Object::Member
+        | Object::AutomaticType(_)
+        | Object::PreDataBoundary
+        | Object::PostDataBoundary => {}
     }
     Ok(())
 }

@@ -16,11 +16,17 @@ pub fn schema(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
     let id = CatalogId::new(class::NAMESPACE, namespace.oid);
     if namespace.dump.has(Components::DEFINITION) {
         let (create, drop) = if namespace.create {
-            (format!("CREATE SCHEMA {name};\n"), format!("DROP SCHEMA {name};\n"))
+            (
+                format!("CREATE SCHEMA {name};\n"),
+                format!("DROP SCHEMA {name};\n"),
+            )
         } else {
             // pg_restore knows by the leading dashes that only the owner is to be set.
             let every_database = "schema, since initdb creates it\n";
-            (format!("-- *not* creating {every_database}"), format!("-- *not* dropping {every_database}"))
+            (
+                format!("-- *not* creating {every_database}"),
+                format!("-- *not* dropping {every_database}"),
+            )
         };
         writer.add(Entry {
             definition: Some(create),
@@ -29,7 +35,13 @@ pub fn schema(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
             ..entry(dump_id, id, "SCHEMA", Section::PreData, &*namespace.name)
         });
     }
-    let subject = Subject { kind: "SCHEMA", name: &name, schema: None, owner: &namespace.owner, dump_id };
+    let subject = Subject {
+        kind: "SCHEMA",
+        name: &name,
+        schema: None,
+        owner: &namespace.owner,
+        dump_id,
+    };
     if namespace.dump.has(Components::COMMENT) {
         match writer.catalog.comment(id) {
             // A new database has it already; removing it is the user's doing.
@@ -53,15 +65,25 @@ fn privileges(writer: &mut Writer<'_>, subject: Subject<'_>, namespace: &Namespa
         access.acl.get_or_insert_with(|| access.default.clone());
         writer.access(subject, &access, Some(&initial));
     } else {
-        let initial = writer.catalog.initial_privileges.get(&id).map(Vec::as_slice);
+        let initial = writer
+            .catalog
+            .initial_privileges
+            .get(&id)
+            .map(Vec::as_slice);
         writer.access(subject, &namespace.access, initial);
     }
 }
 
 /// A role's name as aclitem prints it.
 fn acl_role(name: &str) -> String {
-    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+    let plain = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if plain {
+        name.to_owned()
+    } else {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
 }
 
 pub fn extension(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
@@ -72,13 +94,24 @@ pub fn extension(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
         // Without a version: the target has its own. It may be installed already, which is no harm.
         let schema = quote_identifier(&extension.schema);
         writer.add(Entry {
-            definition: Some(format!("CREATE EXTENSION IF NOT EXISTS {name} WITH SCHEMA {schema};\n")),
+            definition: Some(format!(
+                "CREATE EXTENSION IF NOT EXISTS {name} WITH SCHEMA {schema};\n"
+            )),
             drop_statement: Some(format!("DROP EXTENSION {name};\n")),
             ..entry(dump_id, id, "EXTENSION", Section::PreData, &*extension.name)
         });
     }
     if extension.dump.has(Components::COMMENT) {
-        writer.comment(Subject { kind: "EXTENSION", name: &name, schema: None, owner: "", dump_id }, id);
+        writer.comment(
+            Subject {
+                kind: "EXTENSION",
+                name: &name,
+                schema: None,
+                owner: "",
+                dump_id,
+            },
+            id,
+        );
     }
 }
 
@@ -87,8 +120,18 @@ pub fn language(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
     if language.trusted && language.dump.has(Components::ACL) {
         let id = CatalogId::new(class::LANGUAGE, language.oid);
         let name = quote_identifier(&language.name);
-        let initial = writer.catalog.initial_privileges.get(&id).map(Vec::as_slice);
-        let subject = Subject { kind: "LANGUAGE", name: &name, schema: None, owner: &language.owner, dump_id };
+        let initial = writer
+            .catalog
+            .initial_privileges
+            .get(&id)
+            .map(Vec::as_slice);
+        let subject = Subject {
+            kind: "LANGUAGE",
+            name: &name,
+            schema: None,
+            owner: &language.owner,
+            dump_id,
+        };
         writer.access(subject, &language.access, initial);
     }
 }

@@ -22,7 +22,12 @@ pub fn write(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
         _ => "",
     });
     if !policy.roles.is_empty() {
-        let roles = policy.roles.iter().map(|role| quote_identifier(role)).collect::<Vec<_>>().join(", ");
+        let roles = policy
+            .roles
+            .iter()
+            .map(|role| quote_identifier(role))
+            .collect::<Vec<_>>()
+            .join(", ");
         sql.push_str(&format!(" TO {roles}"));
         writer.roles.extend(policy.roles.iter().cloned());
     }
@@ -38,20 +43,47 @@ pub fn write(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
         drop_statement: Some(format!("DROP POLICY {name} ON {table};\n")),
         namespace: Some(relation.schema.to_string()),
         owner: Some(relation.owner.to_string()),
-        ..entry(dump_id, id, "POLICY", Section::PostData, format!("{} {}", relation.name, policy.name))
+        ..entry(
+            dump_id,
+            id,
+            "POLICY",
+            Section::PostData,
+            format!("{} {}", relation.name, policy.name),
+        )
     });
-    let (kind, on) = (format!("POLICY {name} ON"), quote_identifier(&relation.name));
-    writer.comment(Subject { kind: &kind, name: &on, schema: Some(&relation.schema), owner: &relation.owner, dump_id }, id);
+    let (kind, on) = (
+        format!("POLICY {name} ON"),
+        quote_identifier(&relation.name),
+    );
+    writer.comment(
+        Subject {
+            kind: &kind,
+            name: &on,
+            schema: Some(&relation.schema),
+            owner: &relation.owner,
+            dump_id,
+        },
+        id,
+    );
 }
 
 pub fn row_security(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
     let relation = &writer.catalog.relations[at];
     let table_id = writer.relation_dump_id(at);
     writer.add(Entry {
-        definition: Some(format!("ALTER TABLE {} ENABLE ROW LEVEL SECURITY;", relation.qualified())),
+        definition: Some(format!(
+            "ALTER TABLE {} ENABLE ROW LEVEL SECURITY;",
+            relation.qualified()
+        )),
         namespace: Some(relation.schema.to_string()),
         owner: Some(relation.owner.to_string()),
         dependencies: vec![table_id],
-        ..entry(dump_id, CatalogId::new(0, relation.oid), "ROW SECURITY", Section::PostData, &*relation.name)
+        ..entry(
+            dump_id,
+            CatalogId::new(0, relation.oid),
+            "ROW SECURITY",
+            Section::PostData,
+            &*relation.name,
+        )
     });
 }

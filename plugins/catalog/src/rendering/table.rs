@@ -4,7 +4,7 @@ use archive::{Entry, Section};
 
 use super::settings::storage_parameters;
 use super::writer::{Subject, Writer, entry};
-use super::{constraint, sequence, table_columns, view};
+use super::{sequence, table_columns, table_parts, view};
 use crate::identifiers::{quote_identifier, quote_literal};
 use crate::model::{CatalogId, Constrained, Relation, RelationKind};
 use crate::ordering::{Graph, Node};
@@ -20,20 +20,49 @@ pub fn write(writer: &mut Writer<'_>, graph: &Graph<'_>, node: &Node<'_>, dump_i
         }
     }
     if relation.dump.has(Components::ACL) {
-        let kind = if relation.kind == RelationKind::Sequence { "SEQUENCE" } else { "TABLE" };
-        let subject = Subject { kind, name: &name, schema: Some(&relation.schema), owner: &relation.owner, dump_id };
-        let initial = writer.catalog.initial_privileges.get(&relation.id()).map(Vec::as_slice);
+        let kind = if relation.kind == RelationKind::Sequence {
+            "SEQUENCE"
+        } else {
+            "TABLE"
+        };
+        let subject = Subject {
+            kind,
+            name: &name,
+            schema: Some(&relation.schema),
+            owner: &relation.owner,
+            dump_id,
+        };
+        let initial = writer
+            .catalog
+            .initial_privileges
+            .get(&relation.id())
+            .map(Vec::as_slice);
         let of_table = writer.access(subject, &relation.access, initial);
         for column in &relation.column_access {
             // Nothing is granted on a column by default.
             let base = column.initial.as_deref().unwrap_or_default();
             let acl = column.acl.as_deref().unwrap_or_default();
-            writer.column_access(Subject { kind: "TABLE", ..subject }, &column.column, acl, base, of_table);
+            writer.column_access(
+                Subject {
+                    kind: "TABLE",
+                    ..subject
+                },
+                &column.column,
+                acl,
+                base,
+                of_table,
+            );
         }
     }
 }
 
-fn definition(writer: &mut Writer<'_>, graph: &Graph<'_>, node: &Node<'_>, dump_id: u32, at: usize) {
+fn definition(
+    writer: &mut Writer<'_>,
+    graph: &Graph<'_>,
+    node: &Node<'_>,
+    dump_id: u32,
+    at: usize,
+) {
     let relation = &writer.catalog.relations[at];
     let full_name = relation.qualified();
     let keyword = relation.kind.keyword();
@@ -42,65 +71,117 @@ fn definition(writer: &mut Writer<'_>, graph: &Graph<'_>, node: &Node<'_>, dump_
         RelationKind::MaterializedView => view::create_materialized(relation, node),
         _ => create(writer, graph, at),
     };
+    if relation.kind.is_table() && !writer.catalog.version.at_least(18) {
+        sql.push_str(&table_columns::added_not_nulls(relation));
+    }
     if relation.kind != RelationKind::View {
         sql.push_str(&table_columns::properties(relation));
     }
     let has_identity = relation.kind.is_table() || relation.kind == RelationKind::MaterializedView;
     match relation.replica_identity {
-        'n' if has_identity => sql.push_str(&format!("\nALTER TABLE ONLY {full_name} REPLICA IDENTITY NOTHING;\n")),
-        'f' if has_identity => sql.push_str(&format!("\nALTER TABLE ONLY {full_name} REPLICA IDENTITY FULL;\n")),
+        'n' if has_identity => sql.push_str(&format!(
+            "\nALTER TABLE ONLY {full_name} REPLICA IDENTITY NOTHING;\n"
+        )),
+        'f' if has_identity => sql.push_str(&format!(
+            "\nALTER TABLE ONLY {full_name} REPLICA IDENTITY FULL;\n"
+        )),
         // An index says so itself.
         _ => {}
     }
     if relation.force_row_security {
-        sql.push_str(&format!("\nALTER TABLE ONLY {full_name} FORCE ROW LEVEL SECURITY;\n"));
+        sql.push_str(&format!(
+            "\nALTER TABLE ONLY {full_name} FORCE ROW LEVEL SECURITY;\n"
+        ));
     }
-    let has_storage = matches!(relation.kind, RelationKind::Table | RelationKind::MaterializedView);
-    if let Some(method) = relation.access_method.as_ref().filter(|_| relation.kind == RelationKind::PartitionedTable) {
+    let has_storage = matches!(
+        relation.kind,
+        RelationKind::Table | RelationKind::MaterializedView
+    );
+    if let Some(method) = relation
+        .access_method
+        .as_ref()
+        .filter(|_| relation.kind == RelationKind::PartitionedTable)
+    {
         // A partitioned table can name one from 17 on. Archives before 1.16 do not tell pg_restore that it is partitioned.
-        sql.push_str(&format!("\nALTER TABLE {full_name} SET ACCESS METHOD {};\n", quote_identifier(method)));
+        sql.push_str(&format!(
+            "\nALTER TABLE {full_name} SET ACCESS METHOD {};\n",
+            quote_identifier(method)
+        ));
     }
     let moved = node.postponed && relation.kind == RelationKind::MaterializedView;
     writer.add(Entry {
         definition: Some(sql),
         drop_statement: Some(format!("DROP {keyword} {full_name};\n")),
         namespace: Some(relation.schema.to_string()),
-        tablespace: (has_storage || relation.kind == RelationKind::PartitionedTable).then(|| relation.tablespace.clone()),
+        tablespace: (has_storage || relation.kind == RelationKind::PartitionedTable)
+            .then(|| relation.tablespace.clone()),
         table_access_method: relation.access_method.clone().filter(|_| has_storage),
         relkind: relation.kind.letter(),
         owner: Some(relation.owner.to_string()),
-        ..entry(dump_id, relation.id(), keyword, if moved { Section::PostData } else { Section::PreData }, &*relation.name)
+        ..entry(
+            dump_id,
+            relation.id(),
+            keyword,
+            if moved {
+                Section::PostData
+            } else {
+                Section::PreData
+            },
+            &*relation.name,
+        )
     });
-    comments(writer, graph, relation, at, dump_id);
+    table_parts::comments(writer, graph, relation, at, dump_id);
 }
 
 fn create(writer: &Writer<'_>, graph: &Graph<'_>, at: usize) -> String {
     let relation = &writer.catalog.relations[at];
     // A partitioned table has no rows to leave unlogged, and 18 refuses the word.
-    let unlogged = if relation.unlogged && relation.kind == RelationKind::Table { "UNLOGGED " } else { "" };
+    let unlogged = if relation.unlogged && relation.kind == RelationKind::Table {
+        "UNLOGGED "
+    } else {
+        ""
+    };
     let mut sql = format!("CREATE {unlogged}TABLE {}", relation.qualified());
     if let Some(of_type) = &relation.of_type {
         sql.push_str(&format!(" OF {of_type}"));
     }
-    let mut items = table_columns::clauses(relation, |column| {
-        let default = relation.columns[column].default.as_ref().filter(|default| !default.is_inherited)?;
+    let is_constraint = writer.catalog.version.at_least(18);
+    let mut items = table_columns::clauses(relation, is_constraint, |column| {
+        let default = relation.columns[column]
+            .default
+            .as_ref()
+            .filter(|default| !default.is_inherited)?;
         (!graph.has_separate_default(at, column)).then_some(default)
     });
     // A partition repeats what it inherits: it is made on its own, and attached later.
     for check in graph.inline_constraints(writer.catalog, Constrained::Table(at)) {
         if check.is_local || relation.is_partition {
-            items.push(format!("CONSTRAINT {} {}", quote_identifier(&check.name), check.definition));
+            items.push(format!(
+                "CONSTRAINT {} {}",
+                quote_identifier(&check.name),
+                check.definition
+            ));
         }
     }
     if !items.is_empty() {
-        let items = items.iter().map(|item| format!("\n    {item}")).collect::<Vec<_>>().join(",");
+        let items = items
+            .iter()
+            .map(|item| format!("\n    {item}"))
+            .collect::<Vec<_>>()
+            .join(",");
         sql.push_str(&format!(" ({items}\n)"));
     } else if relation.of_type.is_none() {
         sql.push_str(" (\n)");
     }
     if !relation.parents.is_empty() && !relation.is_partition {
-        let parents = relation.parents.iter().map(|&parent| writer.catalog.relations[parent].qualified());
-        sql.push_str(&format!("\nINHERITS ({})", parents.collect::<Vec<_>>().join(", ")));
+        let parents = relation
+            .parents
+            .iter()
+            .map(|&parent| writer.catalog.relations[parent].qualified());
+        sql.push_str(&format!(
+            "\nINHERITS ({})",
+            parents.collect::<Vec<_>>().join(", ")
+        ));
     }
     if let Some(key) = &relation.partition_key {
         sql.push_str(&format!("\nPARTITION BY {key}"));
@@ -113,59 +194,16 @@ fn create(writer: &Writer<'_>, graph: &Graph<'_>, at: usize) -> String {
 pub fn with_clause(relation: &Relation) -> String {
     let own = storage_parameters(&relation.options, "");
     let toast = storage_parameters(&relation.toast_options, "toast.");
-    let all = [own, toast].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
-    if all.is_empty() { String::new() } else { format!("\nWITH ({all})") }
-}
-
-fn comments(writer: &mut Writer<'_>, graph: &Graph<'_>, relation: &Relation, at: usize, dump_id: u32) {
-    let name = quote_identifier(&relation.name);
-    let keyword = relation.kind.keyword();
-    let subject = Subject { kind: keyword, name: &name, schema: Some(&relation.schema), owner: &relation.owner, dump_id };
-    for (number, text) in writer.catalog.comments.get(&relation.id()).into_iter().flatten() {
-        if *number == 0 {
-            writer.comment_text(subject, text);
-        } else if let Some(column) = usize::try_from(*number).ok().and_then(|number| relation.column(number)) {
-            let name = format!("{name}.{}", quote_identifier(&column.name));
-            writer.comment_text(Subject { kind: "COLUMN", name: &name, ..subject }, text);
-        }
+    let all = [own, toast]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(", ");
+    if all.is_empty() {
+        String::new()
+    } else {
+        format!("\nWITH ({all})")
     }
-    let not_nulls = relation.columns.iter().filter_map(|column| column.not_null.as_ref());
-    for (constraint, text) in not_nulls.filter_map(|not_null| Some((not_null.name.as_ref()?, not_null.comment.as_ref()?))) {
-        let kind = format!("CONSTRAINT {} ON", quote_identifier(constraint));
-        writer.comment_text(Subject { kind: &kind, ..subject }, text);
-    }
-    for check in graph.inline_constraints(writer.catalog, Constrained::Table(at)).into_iter().filter(|check| check.is_local) {
-        constraint::comment(writer, check, dump_id);
-    }
-}
-
-/// ATTACH PARTITION: partitions are made on their own, so that a restore can do without their parent.
-pub fn attach(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
-    let partition = &writer.catalog.relations[at];
-    let parent = &writer.catalog.relations[partition.parents[0]];
-    let bound = partition.partition_bound.as_deref().unwrap_or_default();
-    let (parent, child) = (parent.qualified(), partition.qualified());
-    writer.add(Entry {
-        definition: Some(format!("ALTER TABLE ONLY {parent} ATTACH PARTITION {child} {bound};\n")),
-        namespace: Some(partition.schema.to_string()),
-        owner: Some(partition.owner.to_string()),
-        ..entry(dump_id, CatalogId::default(), "TABLE ATTACH", Section::PreData, &*partition.name)
-    });
-}
-
-/// A default that CREATE TABLE could not have.
-pub fn default(writer: &mut Writer<'_>, node: &Node<'_>, dump_id: u32, at: usize, column: usize) {
-    let relation = &writer.catalog.relations[at];
-    let column = &relation.columns[column];
-    let Some(default) = column.default.as_ref().filter(|_| node.separate) else { return };
-    let (table, name) = (relation.qualified(), quote_identifier(&column.name));
-    writer.add(Entry {
-        definition: Some(format!("ALTER TABLE ONLY {table} ALTER COLUMN {name} SET DEFAULT {};\n", default.expression)),
-        drop_statement: Some(format!("ALTER TABLE {table} ALTER COLUMN {name} DROP DEFAULT;\n")),
-        namespace: Some(relation.schema.to_string()),
-        owner: Some(relation.owner.to_string()),
-        ..entry(dump_id, node.id, "DEFAULT", Section::PreData, format!("{} {}", relation.name, column.name))
-    });
 }
 
 /// A name in a literal, for functions that take a relation.

@@ -11,10 +11,21 @@ pub fn write(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
     let catalog = writer.catalog;
     let relation = &catalog.relations[at];
     let (name, target) = (relation.qualified(), target(catalog, relation));
-    let all = relation.columns.iter().filter(|column| !column.is_dropped && !column.is_generated());
+    let all = relation
+        .columns
+        .iter()
+        .filter(|column| !column.is_dropped && !column.is_generated());
     let columns: Vec<String> = all.map(|column| column.name.clone()).collect();
-    let list = columns.iter().map(|column| quote_identifier(column)).collect::<Vec<_>>().join(", ");
-    let in_parentheses = if list.is_empty() { String::new() } else { format!("({list})") };
+    let list = columns
+        .iter()
+        .map(|column| quote_identifier(column))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let in_parentheses = if list.is_empty() {
+        String::new()
+    } else {
+        format!("({list})")
+    };
     let condition = relation.data.as_deref().unwrap_or_default();
     let copy_out = if condition.is_empty() {
         format!("COPY {name} {in_parentheses} TO stdout;")
@@ -27,14 +38,25 @@ pub fn write(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
     writer.add(Entry {
         had_dumper: true,
         // pg_restore looks for this comment before it disables triggers or truncates.
-        definition: (target != name).then(|| format!("-- load via partition root {}", target.replace(['\n', '\r'], " "))),
+        definition: (target != name).then(|| {
+            format!(
+                "-- load via partition root {}",
+                target.replace(['\n', '\r'], " ")
+            )
+        }),
         copy_statement: Some(format!("COPY {target} {in_parentheses} FROM stdin;\n")),
         namespace: Some(relation.schema.to_string()),
         owner: Some(relation.owner.to_string()),
         // The table alone, even if it is an extension's: a parallel pg_restore counts on it.
         dependencies: vec![table_id],
         filename: filename.clone(),
-        ..entry(dump_id, CatalogId::new(0, relation.oid), "TABLE DATA", Section::Data, &*relation.name)
+        ..entry(
+            dump_id,
+            CatalogId::new(0, relation.oid),
+            "TABLE DATA",
+            Section::Data,
+            &*relation.name,
+        )
     });
     writer.tables.push(TableData {
         dump_id,
@@ -61,5 +83,9 @@ fn target(catalog: &Catalog, relation: &Relation) -> String {
         root = &catalog.relations[root.parents[0]];
         is_unstable |= root.has_unstable_partitions;
     }
-    if is_unstable { root.qualified() } else { relation.qualified() }
+    if is_unstable {
+        root.qualified()
+    } else {
+        relation.qualified()
+    }
 }

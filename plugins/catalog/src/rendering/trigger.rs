@@ -25,7 +25,9 @@ pub fn write(writer: &mut Writer<'_>, node: &Node<'_>, dump_id: u32, at: usize) 
         drop_statement = format!("DROP TRIGGER {name} ON {table};\n");
         for extension in &node.extensions {
             let extension = quote_identifier(extension);
-            definition.push_str(&format!("\nALTER TRIGGER {name} ON {table} DEPENDS ON EXTENSION {extension};"));
+            definition.push_str(&format!(
+                "\nALTER TRIGGER {name} ON {table} DEPENDS ON EXTENSION {extension};"
+            ));
         }
     }
     if let Some(state) = state.or_else(|| trigger.is_clone.then_some("ENABLE")) {
@@ -37,8 +39,26 @@ pub fn write(writer: &mut Writer<'_>, node: &Node<'_>, dump_id: u32, at: usize) 
         drop_statement: Some(drop_statement),
         namespace: Some(relation.schema.to_string()),
         owner: Some(relation.owner.to_string()),
-        ..entry(dump_id, id, "TRIGGER", Section::PostData, format!("{} {}", relation.name, trigger.name))
+        ..entry(
+            dump_id,
+            id,
+            "TRIGGER",
+            Section::PostData,
+            format!("{} {}", relation.name, trigger.name),
+        )
     });
-    let (kind, on) = (format!("TRIGGER {name} ON"), quote_identifier(&relation.name));
-    writer.comment(Subject { kind: &kind, name: &on, schema: Some(&relation.schema), owner: &relation.owner, dump_id }, id);
+    let (kind, on) = (
+        format!("TRIGGER {name} ON"),
+        quote_identifier(&relation.name),
+    );
+    writer.comment(
+        Subject {
+            kind: &kind,
+            name: &on,
+            schema: Some(&relation.schema),
+            owner: &relation.owner,
+            dump_id,
+        },
+        id,
+    );
 }

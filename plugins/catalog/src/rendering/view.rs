@@ -21,16 +21,35 @@ pub fn create(relation: &Relation, postponed: bool) -> String {
 /// What comes after the view's name.
 pub fn query(relation: &Relation) -> String {
     let options = storage_parameters(&relation.options, "");
-    let options = if options.is_empty() { options } else { format!(" WITH ({options})") };
-    let check = relation.check_option.as_ref().map(|check| format!("\n  WITH {check} CHECK OPTION")).unwrap_or_default();
-    format!("{options} AS\n{}{check}", relation.query.as_deref().unwrap_or_default())
+    let options = if options.is_empty() {
+        options
+    } else {
+        format!(" WITH ({options})")
+    };
+    let check = relation
+        .check_option
+        .as_ref()
+        .map(|check| format!("\n  WITH {check} CHECK OPTION"))
+        .unwrap_or_default();
+    format!(
+        "{options} AS\n{}{check}",
+        relation.query.as_deref().unwrap_or_default()
+    )
 }
 
 /// A query that yields the view's columns and reads nothing.
 pub fn columns_alone(relation: &Relation) -> String {
     let columns = relation.columns.iter().map(|column| {
-        let collation = column.collation.as_ref().map(|collation| format!(" COLLATE {collation}")).unwrap_or_default();
-        format!("\n    NULL::{}{collation} AS {}", column.type_name, quote_identifier(&column.name))
+        let collation = column
+            .collation
+            .as_ref()
+            .map(|collation| format!(" COLLATE {collation}"))
+            .unwrap_or_default();
+        format!(
+            "\n    NULL::{}{collation} AS {}",
+            column.type_name,
+            quote_identifier(&column.name)
+        )
     });
     format!("SELECT{}", columns.collect::<Vec<_>>().join(","))
 }
@@ -41,10 +60,14 @@ pub fn create_materialized(relation: &Relation, node: &Node<'_>) -> String {
     let query = relation.query.as_deref().unwrap_or_default();
     let unlogged = if relation.unlogged { "UNLOGGED " } else { "" };
     let options = table::with_clause(relation);
-    let mut sql = format!("CREATE {unlogged}MATERIALIZED VIEW {name}{options} AS\n{query}\n  WITH NO DATA;\n");
+    let mut sql = format!(
+        "CREATE {unlogged}MATERIALIZED VIEW {name}{options} AS\n{query}\n  WITH NO DATA;\n"
+    );
     for extension in &node.extensions {
         let extension = quote_identifier(extension);
-        sql.push_str(&format!("\nALTER MATERIALIZED VIEW {name} DEPENDS ON EXTENSION {extension};"));
+        sql.push_str(&format!(
+            "\nALTER MATERIALIZED VIEW {name} DEPENDS ON EXTENSION {extension};"
+        ));
     }
     sql
 }
@@ -53,15 +76,31 @@ pub fn create_materialized(relation: &Relation, node: &Node<'_>) -> String {
 pub fn refresh(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
     let catalog = writer.catalog;
     let relation = &catalog.relations[at];
-    let mut reads = catalog.refresh_order.iter().filter(|(view, _)| *view == relation.oid);
-    let reads_unpopulated = reads.any(|(_, read)| catalog.relation(*read).is_some_and(|read| !read.is_populated));
+    let mut reads = catalog
+        .refresh_order
+        .iter()
+        .filter(|(view, _)| *view == relation.oid);
+    let reads_unpopulated = reads.any(|(_, read)| {
+        catalog
+            .relation(*read)
+            .is_some_and(|read| !read.is_populated)
+    });
     if !relation.is_populated || reads_unpopulated {
         return;
     }
     writer.add(Entry {
-        definition: Some(format!("REFRESH MATERIALIZED VIEW {};\n", relation.qualified())),
+        definition: Some(format!(
+            "REFRESH MATERIALIZED VIEW {};\n",
+            relation.qualified()
+        )),
         namespace: Some(relation.schema.to_string()),
         owner: Some(relation.owner.to_string()),
-        ..entry(dump_id, CatalogId::new(0, relation.oid), "MATERIALIZED VIEW DATA", Section::PostData, &*relation.name)
+        ..entry(
+            dump_id,
+            CatalogId::new(0, relation.oid),
+            "MATERIALIZED VIEW DATA",
+            Section::PostData,
+            &*relation.name,
+        )
     });
 }

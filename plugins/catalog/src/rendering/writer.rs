@@ -37,7 +37,13 @@ pub struct Subject<'a> {
 }
 
 /// An entry with nothing but its essentials.
-pub fn entry(dump_id: u32, id: CatalogId, desc: &str, section: Section, tag: impl Into<String>) -> Entry {
+pub fn entry(
+    dump_id: u32,
+    id: CatalogId,
+    desc: &str,
+    section: Section,
+    tag: impl Into<String>,
+) -> Entry {
     Entry {
         dump_id,
         had_dumper: false,
@@ -67,7 +73,11 @@ pub fn dump_id(position: usize) -> u32 {
 impl<'a> Writer<'a> {
     /// A writer for the entries of a graph.
     pub fn new(catalog: &'a Catalog, graph: &Graph<'_>) -> Self {
-        let relations = catalog.relations.iter().map(|relation| graph.find(relation.id()).map_or(0, dump_id)).collect();
+        let relations = catalog
+            .relations
+            .iter()
+            .map(|relation| graph.find(relation.id()).map_or(0, dump_id))
+            .collect();
         Self {
             catalog,
             entries: Vec::new(),
@@ -106,21 +116,40 @@ impl<'a> Writer<'a> {
 
     /// A comment; an empty one removes.
     pub fn comment_text(&mut self, subject: Subject<'_>, text: &str) {
-        let Subject { kind, name, schema, .. } = subject;
-        let prefix = schema.map(|schema| format!("{}.", quote_identifier(schema))).unwrap_or_default();
-        let statement = format!("COMMENT ON {kind} {prefix}{name} IS {};\n", quote_literal(text));
+        let Subject {
+            kind, name, schema, ..
+        } = subject;
+        let prefix = schema
+            .map(|schema| format!("{}.", quote_identifier(schema)))
+            .unwrap_or_default();
+        let statement = format!(
+            "COMMENT ON {kind} {prefix}{name} IS {};\n",
+            quote_literal(text)
+        );
         self.attachment(subject, "COMMENT", format!("{kind} {name}"), statement, &[]);
     }
 
     /// The privileges on an object, if they are not the default ones. Returns their entry's dump id.
-    pub fn access(&mut self, subject: Subject<'_>, access: &Access, initial: Option<&[String]>) -> Option<u32> {
+    pub fn access(
+        &mut self,
+        subject: Subject<'_>,
+        access: &Access,
+        initial: Option<&[String]>,
+    ) -> Option<u32> {
         let tag = format!("{} {}", subject.kind, subject.name);
         let base = initial.unwrap_or(&access.default);
         self.access_entry(subject, tag, access.acl.as_deref()?, base, None, &[])
     }
 
     /// The privileges on a column, after those on its table.
-    pub fn column_access(&mut self, subject: Subject<'_>, column: &str, acl: &[String], base: &[String], after: Option<u32>) {
+    pub fn column_access(
+        &mut self,
+        subject: Subject<'_>,
+        column: &str,
+        acl: &[String],
+        base: &[String],
+        after: Option<u32>,
+    ) {
         let column = quote_identifier(column);
         let tag = format!("COLUMN {}.{column}", subject.name);
         self.access_entry(subject, tag, acl, base, Some(&column), after.as_slice());
@@ -135,20 +164,42 @@ impl<'a> Writer<'a> {
         column: Option<&str>,
         after: &[u32],
     ) -> Option<u32> {
-        let Subject { kind, name, schema, owner, .. } = subject;
-        let prefix = schema.map(|schema| format!("{}.", quote_identifier(schema))).unwrap_or_default();
-        let privileges = Privileges { kind, object: Some(format!("{prefix}{name}")), column, owner, prefix: "" };
+        let Subject {
+            kind,
+            name,
+            schema,
+            owner,
+            ..
+        } = subject;
+        let prefix = schema
+            .map(|schema| format!("{}.", quote_identifier(schema)))
+            .unwrap_or_default();
+        let privileges = Privileges {
+            kind,
+            object: Some(format!("{prefix}{name}")),
+            column,
+            owner,
+            prefix: "",
+        };
         match access::statements(&privileges, acl, base, &mut self.roles) {
             Some(statements) if statements.is_empty() => None,
             Some(statements) => Some(self.attachment(subject, "ACL", tag, statements, after)),
             None => {
-                self.warnings.push(format!("the privileges on {tag} cannot be read: {acl:?}"));
+                self.warnings
+                    .push(format!("the privileges on {tag} cannot be read: {acl:?}"));
                 None
             }
         }
     }
 
-    fn attachment(&mut self, subject: Subject<'_>, desc: &str, tag: String, definition: String, after: &[u32]) -> u32 {
+    fn attachment(
+        &mut self,
+        subject: Subject<'_>,
+        desc: &str,
+        tag: String,
+        definition: String,
+        after: &[u32],
+    ) -> u32 {
         let dump_id = self.fresh_id();
         let mut dependencies = vec![subject.dump_id];
         dependencies.extend_from_slice(after);

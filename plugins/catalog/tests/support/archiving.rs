@@ -12,20 +12,35 @@ pub struct Connection(pub Client);
 
 impl Connection {
     pub fn begin(mut client: Client) -> (Self, u32) {
-        let version: u32 = client.query_one("SELECT current_setting('server_version_num')::int", &[]).unwrap().get::<_, i32>(0) as u32;
+        let version: u32 = client
+            .query_one("SELECT current_setting('server_version_num')::int", &[])
+            .unwrap()
+            .get::<_, i32>(0) as u32;
         for setting in session_settings(version) {
             client.simple_query(&setting).unwrap();
         }
-        client.simple_query("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").unwrap();
+        client
+            .simple_query("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            .unwrap();
         (Self(client), version)
     }
 }
 
 impl Session for Connection {
-    fn for_each(&mut self, sql: &str, row: &mut dyn FnMut(Vec<Option<String>>)) -> Result<(), SessionError> {
+    fn for_each(
+        &mut self,
+        sql: &str,
+        row: &mut dyn FnMut(Vec<Option<String>>),
+    ) -> Result<(), SessionError> {
         // As a plugin's session does it: the extended protocol, and nothing but text.
-        for found in self.0.query(sql, &[]).map_err(|error| format!("{error:?}\n{sql}"))? {
-            let values = (0..found.len()).map(|column| found.try_get(column)).collect::<Result<Vec<Option<String>>, _>>();
+        for found in self
+            .0
+            .query(sql, &[])
+            .map_err(|error| format!("{error:?}\n{sql}"))?
+        {
+            let values = (0..found.len())
+                .map(|column| found.try_get(column))
+                .collect::<Result<Vec<Option<String>>, _>>();
             row(values.map_err(|error| format!("{error}\n{sql}"))?);
         }
         Ok(())
@@ -48,13 +63,22 @@ pub fn write(dump: &Dump, connection: &mut Connection, folder: &Path) {
     let store = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).unwrap();
     for table in &dump.tables {
         let mut bytes = Vec::new();
-        connection.0.copy_out(&table.copy_out).unwrap().read_to_end(&mut bytes).unwrap();
+        connection
+            .0
+            .copy_out(&table.copy_out)
+            .unwrap()
+            .read_to_end(&mut bytes)
+            .unwrap();
         bytes.extend_from_slice(b"\\.\n\n\n");
         store(&table.filename, &bytes);
     }
     if !dump.large_objects.is_empty() {
         for object in &dump.large_objects {
-            let bytes: Vec<u8> = connection.0.query_one("SELECT lo_get($1)", &[&object.oid]).unwrap().get(0);
+            let bytes: Vec<u8> = connection
+                .0
+                .query_one("SELECT lo_get($1)", &[&object.oid])
+                .unwrap()
+                .get(0);
             store(&object.filename, &bytes);
         }
         let list = TableOfLargeObjects::of(dump.large_objects.iter().map(|object| object.oid));
@@ -65,7 +89,15 @@ pub fn write(dump: &Dump, connection: &mut Connection, folder: &Path) {
             version: Version::V1_14,
             format: Format::Directory,
             compression: Compression::None,
-            created: Created { sec: 0, min: 0, hour: 0, mday: 1, mon: 0, year: 126, isdst: 0 },
+            created: Created {
+                sec: 0,
+                min: 0,
+                hour: 0,
+                mday: 1,
+                mon: 0,
+                year: 126,
+                isdst: 0,
+            },
             database: Some(dump.database.clone()),
             server_version: Some("test".to_owned()),
             dumper_version: Some("test".to_owned()),
