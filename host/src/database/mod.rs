@@ -39,6 +39,6 @@ pub(crate) use nearest::nearest;
 pub use process_environment::ProcessEnvironment;
 pub use server_facts::{ServerFacts, TlsFacts, inspect};
 pub use settings::{
-    ConnectionSettings, Endpoint, Host, Keepalives, SettingsError, SslMode,
+    ConnectionSettings, Endpoint, Host, Keepalives, RootCertificates, SettingsError, SslMode,
     TargetSessionAttributes, TlsSettings,
 };

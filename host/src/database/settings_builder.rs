@@ -236,7 +236,7 @@ fn tls(
     let direct = values
         .one_of("sslnegotiation", &[("postgres", false), ("direct", true)])?
         .unwrap_or(false);
-    if direct && mode < SslMode::Require {
+    if direct && mode < SslMode::Require && !sockets_alone {
         return Err(values.invalid(
             "sslnegotiation",
             "with sslnegotiation=direct use sslmode=require or a stricter one",

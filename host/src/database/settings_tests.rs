@@ -1,6 +1,5 @@
 //! Precedence, defaults and bad values of connection settings.
 
-use super::settings::RootCertificates;
 use super::*;
 use insta::assert_snapshot;
 use secrecy::ExposeSecret;
