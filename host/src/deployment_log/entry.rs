@@ -115,7 +115,7 @@ pub(super) fn status(record: &RunRecord) -> String {
 
 /// `SELECT COUNT(*) FROM "Review"; -- Returns 0`.
 pub(super) fn verified(query: &Verification) -> String {
-    let sql = inline(&query.sql);
+    let sql = inline(&query.what);
     let failed = if query.ok == Some(false) { "❌ " } else { "" };
     match &query.result {
         Some(result) => format!(

@@ -13,19 +13,19 @@ use serde_json::Value;
 /// | `migrations` | a list of names, or of objects with a `name` |
 /// | `backup` | an id, or an object with an `id` |
 /// | `downtime` | seconds, or an object with `seconds` |
-/// | `verification` | a list of objects with `sql`, `result` and `ok`, or of strings |
+/// | `verification` | a list of objects with `sql`, `result` and `ok`, or of strings; of a backup, an object with `backup`, `objects` and `problems` |
 ///
 /// Another shape is kept as it is and shown as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Facts(BTreeMap<String, Value>);
 
-/// A query that was run after the change, and what came of it.
+/// Something that was checked after the change, and what came of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verification {
-    /// The query.
-    pub sql: String,
-    /// What it returned, as text.
+    /// A query, or `backup ID: 12 objects read back`.
+    pub what: String,
+    /// What the query returned, as text.
     pub result: Option<String>,
     /// `Some(false)` when the result was not the one expected.
     pub ok: Option<bool>,
@@ -88,26 +88,48 @@ impl Facts {
 
     /// The queries that were run to see that the change took.
     pub fn verification(&self) -> Vec<Verification> {
-        let one = |value: &Value| match value.get("sql") {
-            Some(sql) => Verification {
-                sql: text(sql),
-                result: value
-                    .get("result")
-                    .filter(|result| !result.is_null())
-                    .map(text),
-                ok: value.get("ok").and_then(Value::as_bool),
-            },
-            None => Verification {
-                sql: text(value),
-                result: None,
-                ok: None,
-            },
-        };
         match self.get("verification") {
             None => Vec::new(),
-            Some(Value::Array(queries)) => queries.iter().map(one).collect(),
-            Some(query) => vec![one(query)],
+            Some(Value::Array(queries)) => queries.iter().map(verification).collect(),
+            Some(query) => vec![verification(query)],
         }
+    }
+}
+
+fn verification(value: &Value) -> Verification {
+    if let Some(sql) = value.get("sql") {
+        return Verification {
+            what: text(sql),
+            result: value
+                .get("result")
+                .filter(|result| !result.is_null())
+                .map(text),
+            ok: value.get("ok").and_then(Value::as_bool),
+        };
+    }
+    let Some(backup) = value.get("backup") else {
+        return Verification {
+            what: text(value),
+            result: None,
+            ok: None,
+        };
+    };
+    let objects = value
+        .get("objects")
+        .and_then(Value::as_u64)
+        .unwrap_or_default();
+    let problems = value
+        .get("problems")
+        .and_then(Value::as_array)
+        .map_or(0, Vec::len);
+    let outcome = match problems {
+        0 => format!("{objects} objects read back"),
+        _ => format!("{problems} of {objects} objects are not as they were"),
+    };
+    Verification {
+        what: format!("backup {}: {outcome}", text(backup)),
+        result: None,
+        ok: Some(problems == 0),
     }
 }
 
@@ -161,8 +183,21 @@ mod tests {
         );
         assert_eq!(facts.downtime(), Some(0.25));
         assert_eq!(facts.verification()[0].result.as_deref(), Some("1"));
-        assert_eq!(facts.verification()[1].sql, "looked at it");
+        assert_eq!(facts.verification()[1].what, "looked at it");
         assert_eq!(facts.change(), None);
+
+        facts.set(
+            "verification",
+            json!({ "backup": "b1", "objects": 9, "problems": ["toc.dat is cut off"] }),
+        );
+        let checked = facts.verification().remove(0);
+        assert_eq!(
+            (checked.what.as_str(), checked.ok),
+            (
+                "backup b1: 1 of 9 objects are not as they were",
+                Some(false)
+            )
+        );
     }
 
     #[test]

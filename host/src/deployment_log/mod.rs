@@ -43,6 +43,7 @@ pub use history::Draft;
 pub use interruption::Interrupted;
 pub use record::{ErrorRecord, RunRecord, Status, StepRecord, Trigger, now};
 pub use redaction::{REDACTED, Redactor};
+pub use report::report as report_text;
 pub use run::RunGuard;
 
 use history::{Event, History};

@@ -13,8 +13,8 @@ use super::record::{ErrorRecord, RunRecord, StepRecord};
 /// Facts that have a line of their own in the summary.
 const SUMMARISED: [&str; 3] = ["change", "downtime", "rollback-plan"];
 
-/// The report of a run.
-pub(super) fn report(record: &RunRecord) -> String {
+/// The report of a run, in Markdown.
+pub fn report(record: &RunRecord) -> String {
     let mut report = format!("# {}\n\n{}\n\n", title(record), status(record));
     summary(&mut report, record);
     if let Some(error) = &record.error {
