@@ -6,14 +6,10 @@ use super::writer::{Subject, Writer, dump_id as id_of, entry};
 use crate::identifiers::{qualified, quote_identifier};
 use crate::model::{CatalogId, Index, Relation, class};
 use crate::ordering::{Graph, Node};
-use crate::selection::Components;
 
 pub fn write(writer: &mut Writer<'_>, graph: &Graph<'_>, node: &Node<'_>, dump_id: u32, at: usize) {
     let index = &writer.catalog.indexes[at];
     let relation = &writer.catalog.relations[index.table];
-    if !relation.dump.has(Components::DEFINITION) {
-        return;
-    }
     let id = CatalogId::new(class::RELATION, index.oid);
     let name = quote_identifier(&index.name);
     let full_name = qualified(&relation.schema, &index.name);

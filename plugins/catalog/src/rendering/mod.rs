@@ -28,11 +28,29 @@ pub use writer::{Writer, dump_id};
 
 use crate::error::Error;
 use crate::ordering::{Graph, Object};
+use crate::selection::Components;
 
 /// Writes the entries of a node, if it has any.
 pub fn object(writer: &mut Writer<'_>, graph: &Graph<'_>, position: usize) -> Result<(), Error> {
     let node = &graph.nodes[position];
     if !node.dump.any() {
+        return Ok(());
+    }
+    // What belongs to a table that an extension made comes with it.
+    let is_part = matches!(
+        node.object,
+        Object::TableAttach(_)
+            | Object::Default(..)
+            | Object::Constraint(_)
+            | Object::ForeignKey(_)
+            | Object::Index(_)
+            | Object::IndexAttach(_)
+            | Object::Rule(_)
+            | Object::Trigger(_)
+            | Object::Policy(_)
+            | Object::RowSecurity(_)
+    );
+    if is_part && !node.dump.has(Components::DEFINITION) {
         return Ok(());
     }
     let dump_id = writer::dump_id(position);

@@ -6,7 +6,7 @@ use super::settings::storage_parameters;
 use super::writer::{Subject, Writer, entry};
 use super::{sequence, table_columns, table_parts, view};
 use crate::identifiers::{quote_identifier, quote_literal};
-use crate::model::{CatalogId, Constrained, Relation, RelationKind};
+use crate::model::{Constrained, Relation, RelationKind};
 use crate::ordering::{Graph, Node};
 use crate::selection::Components;
 
