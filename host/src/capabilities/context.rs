@@ -19,7 +19,9 @@ use crate::transfer::{Progress, Tasks};
 /// What the names that a plugin knows stand for.
 #[derive(Clone, Default)]
 pub struct Bindings {
+    /// By the name of the binding.
     pub databases: BTreeMap<String, ConnectionSettings>,
+    /// By the name of the binding.
     pub storage: BTreeMap<String, Arc<dyn Storage>>,
 }
 
@@ -27,6 +29,7 @@ pub struct Bindings {
 pub trait Drafts: Send + Sync {
     /// Fails when the record cannot be kept: then nothing is written.
     fn opened(&self, storage: &str, location: &str, prefix: &str) -> Result<(), Failure>;
+    /// It was published, or removed.
     fn closed(&self, storage: &str, prefix: &str);
 }
 
@@ -49,6 +52,7 @@ impl Stop {
         }
     }
 
+    /// Cancelled when the step must end, for whatever reason.
     pub fn token(&self) -> &CancellationToken {
         &self.token
     }
@@ -59,15 +63,18 @@ impl Stop {
         self.token.cancel();
     }
 
+    /// Somebody wants the run to end.
     pub fn cancel(&self) {
         let _ = self.reason.compare_exchange(0, CANCELLED, Ordering::SeqCst, Ordering::SeqCst);
         self.token.cancel();
     }
 
+    /// Whether the step must end.
     pub fn is_stopped(&self) -> bool {
         self.token.is_cancelled()
     }
 
+    /// The reason, once the step must end.
     pub fn failure(&self) -> Failure {
         match self.reason.load(Ordering::SeqCst) {
             DEADLINE => Failure::new(FailureKind::Timeout, "the step's deadline has passed")
@@ -88,7 +95,9 @@ impl Stop {
 /// What a step told about itself.
 #[derive(Clone, Debug, Default)]
 pub struct StepReport {
+    /// Each in one sentence.
     pub warnings: Vec<String>,
+    /// For the report and the deployment log.
     pub facts: BTreeMap<String, serde_json::Value>,
 }
 
@@ -113,17 +122,24 @@ pub struct StepContext {
 
 /// Everything that a step's context is made of.
 pub struct StepSetup {
+    /// What the names lead to.
     pub bindings: Bindings,
+    /// What the step may do.
     pub grants: Grants,
+    /// Where others watch it.
     pub progress: Progress,
+    /// When it must end.
     pub stop: Stop,
+    /// Where half backups are remembered.
     pub drafts: Arc<dyn Drafts>,
+    /// The run that it is a step of.
     pub run: Uuid,
     /// The same seed gives the plugin the same random numbers.
     pub seed: u64,
 }
 
 impl StepContext {
+    /// A context in which nothing has happened yet.
     pub fn new(setup: StepSetup) -> Self {
         let limits = &setup.grants.limits;
         let mut table = ResourceTable::new();
@@ -173,6 +189,7 @@ impl StepContext {
         }
     }
 
+    /// Takes what the step told.
     pub fn report(&mut self) -> StepReport {
         std::mem::take(&mut self.report)
     }

@@ -28,7 +28,7 @@ pub struct RowCursor {
 
 impl RowCursor {
     /// Runs one statement by the extended protocol.
-    pub async fn open(
+    pub(super) async fn open(
         link: Arc<Link>,
         lane: &Lane,
         turn: OwnedMutexGuard<()>,
@@ -57,7 +57,7 @@ impl RowCursor {
     }
 
     /// `None` after the last batch.
-    pub async fn next(&mut self) -> Result<Option<RowBatch>, Failure> {
+    pub(super) async fn next(&mut self) -> Result<Option<RowBatch>, Failure> {
         let Some(stream) = &mut self.rows else {
             return Ok(None);
         };

@@ -164,7 +164,7 @@ pub(super) struct Beginning {
 }
 
 impl Transaction {
-    pub async fn begin(link: Arc<Link>, beginning: Beginning) -> Result<Self, Failure> {
+    pub(super) async fn begin(link: Arc<Link>, beginning: Beginning) -> Result<Self, Failure> {
         let owner = link.enter().await?;
         let mode = if beginning.read_only { "READ ONLY" } else { "READ WRITE" };
         let mut sql = format!("BEGIN ISOLATION LEVEL {} {mode}", beginning.isolation);
@@ -189,7 +189,7 @@ impl Transaction {
     }
 
     /// `COMMIT` or `ROLLBACK`.
-    pub async fn end(mut self, command: &'static str) -> Result<(), Failure> {
+    pub(super) async fn end(mut self, command: &'static str) -> Result<(), Failure> {
         let _lane = self.lane.enter().await?;
         let link = self.link.clone();
         if command == "COMMIT" {
@@ -203,7 +203,7 @@ impl Transaction {
     }
 
     /// `COPY ... TO STDOUT`, run when it is pulled; several of one transaction take turns.
-    pub fn copy_out(&self, sql: String) -> Source {
+    pub(super) fn copy_out(&self, sql: String) -> Source {
         let link = self.link.clone();
         let queue = self.lane.queue();
         Source::rows(Source::deferred(async move {
@@ -222,7 +222,7 @@ impl Transaction {
     }
 
     /// The bytes of a large object.
-    pub fn read_large_object(&self, oid: u32) -> Source {
+    pub(super) fn read_large_object(&self, oid: u32) -> Source {
         let link = self.link.clone();
         let queue = self.lane.queue();
         Source::new(Source::deferred(async move {
@@ -242,7 +242,7 @@ impl Transaction {
     }
 
     /// `COPY ... FROM STDIN`: the number of rows.
-    pub async fn copy_in(link: Arc<Link>, lane: Arc<Lane>, sql: String, source: Source) -> Result<u64, Failure> {
+    pub(super) async fn copy_in(link: Arc<Link>, lane: Arc<Lane>, sql: String, source: Source) -> Result<u64, Failure> {
         let _turn = lane.enter().await?;
         copy_in(&link, &sql, source).await
     }

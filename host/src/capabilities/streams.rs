@@ -42,10 +42,6 @@ impl ByteSource {
 const READ_BYTES: usize = 4 * 1024 * 1024;
 
 impl StepContext {
-    pub(super) fn take_source(&mut self, source: Resource<ByteSource>) -> wasmtime::Result<Source> {
-        Ok(self.table.delete(source)?.into_source())
-    }
-
     fn push_source(&mut self, source: ByteSource) -> wasmtime::Result<Resource<ByteSource>> {
         Ok(self.table.push(source)?)
     }

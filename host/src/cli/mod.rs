@@ -10,6 +10,7 @@ mod log;
 mod output;
 mod plugin;
 mod progress;
+pub mod reference;
 mod restore;
 mod run;
 mod signals;

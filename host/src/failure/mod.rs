@@ -10,19 +10,31 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
+    /// Something that cannot be used as given.
     InvalidInput,
+    /// What was named does not exist.
     NotFound,
+    /// What was to be made is there.
     AlreadyExists,
     /// A grant, an environment rule or a right in the database.
     Refused,
+    /// The target holds something that would be lost or mixed up.
     Conflict,
+    /// Somebody ended it.
     Cancelled,
+    /// A deadline has passed.
     Timeout,
+    /// A limit was reached.
     LimitExceeded,
+    /// A server or a storage does not answer.
     Unavailable,
+    /// Bytes are not what was promised.
     Corrupt,
+    /// PostgreSQL reported an error.
     Database,
+    /// Something that this version cannot do.
     Unsupported,
+    /// A fault of this program or of a plugin.
     Internal,
 }
 
@@ -50,11 +62,14 @@ impl FailureKind {
 /// Lowercase, without a full stop; holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
+    /// What a caller decides by.
     pub kind: FailureKind,
+    /// What was tried, on what, and what came of it.
     pub message: String,
     /// PostgreSQL's five characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sqlstate: Option<String>,
+    /// What is known beyond the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// What the reader can do next.
@@ -63,6 +78,7 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// A failure without detail and hint.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -73,44 +89,54 @@ impl Failure {
         }
     }
 
+    /// See [`FailureKind::InvalidInput`].
     pub fn invalid_input(message: impl Into<String>) -> Self {
         Self::new(FailureKind::InvalidInput, message)
     }
 
+    /// See [`FailureKind::NotFound`].
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(FailureKind::NotFound, message)
     }
 
+    /// See [`FailureKind::Refused`].
     pub fn refused(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Refused, message)
     }
 
+    /// See [`FailureKind::Conflict`].
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Conflict, message)
     }
 
+    /// See [`FailureKind::Corrupt`].
     pub fn corrupt(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Corrupt, message)
     }
 
+    /// See [`FailureKind::Internal`].
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Internal, message)
     }
 
+    /// See [`FailureKind::LimitExceeded`].
     pub fn limit(message: impl Into<String>) -> Self {
         Self::new(FailureKind::LimitExceeded, message)
     }
 
+    /// See [`FailureKind::Cancelled`].
     pub fn cancelled() -> Self {
         Self::new(FailureKind::Cancelled, "the run was cancelled")
     }
 
+    /// Says what the reader can do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
+    /// Adds what is known beyond the message.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());

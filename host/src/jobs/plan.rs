@@ -18,13 +18,16 @@ use crate::plugins::{Grants, Operator, Plugin, builtin};
 /// A step as a person or the configuration wrote it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepRequest {
+    /// The plugin's name.
     pub plugin: String,
+    /// By name, as given.
     pub parameters: Map<String, Value>,
 }
 
 /// A step that can run.
 pub(super) struct PlannedStep {
     pub plugin: Arc<Plugin>,
+    /// By name, as given.
     pub parameters: Map<String, Value>,
     pub named: NamedBindings,
     pub grants: Grants,

@@ -15,7 +15,9 @@ use crate::storage::{self, AccessKey, S3Settings, Storage, StorageError, Storage
 
 /// What a command works with.
 pub struct Project {
+    /// What the operator configured.
     pub config: Config,
+    /// The record of every run.
     pub log: DeploymentLog,
     compiled_code: Option<PathBuf>,
     runtime: OnceLock<Arc<Runtime>>,

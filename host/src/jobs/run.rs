@@ -22,15 +22,19 @@ use crate::transfer::Progress;
 /// What is to be run.
 #[derive(Clone, Debug)]
 pub struct RunRequest {
+    /// The job's name, for the record.
     pub job: String,
+    /// In their order.
     pub steps: Vec<StepRequest>,
     /// For every step that has such a parameter: `--param K=V`.
     pub overrides: Map<String, Value>,
+    /// What set it off.
     pub trigger: Trigger,
     /// A login, a schedule's name.
     pub actor: String,
     /// Nothing is changed, and nothing recorded.
     pub dry_run: bool,
+    /// What a person agreed to.
     pub consent: Consent,
 }
 
@@ -38,6 +42,7 @@ pub struct RunRequest {
 pub trait Observer: Sync {
     /// `index` counts from 0, of `count` steps.
     fn step_began(&self, index: usize, count: usize, plugin: &str, progress: &Progress);
+    /// However it ended.
     fn step_ended(&self, index: usize, status: Status);
 }
 
@@ -203,8 +208,9 @@ async fn drive(
     let bindings = open_bindings(project, step).await?;
     let parameters = resolve_backup(step, record, &bindings).await?;
     step_record.parameters = parameters.clone();
-    if !request.dry_run && step.plugin.manifest.name == "restore" {
-        hold_log(project, step).await;
+    let replaces_log = !request.dry_run && step.plugin.manifest.name == RESTORE && holds_log(project, step);
+    if replaces_log {
+        hold_log(project).await?;
     }
     let stop = Stop::below(cancel);
     let setup = StepSetup {
@@ -221,6 +227,9 @@ async fn drive(
     };
     let outcome = project.runtime()?.run(&step.plugin, setup, &parameters, request.dry_run).await;
     keep_report(record, guard, outcome.report);
+    if replaces_log && let Ok(result) = &outcome.result {
+        settle_log(project, result).await;
+    }
     outcome.result
 }
 
@@ -274,21 +283,52 @@ async fn resolve_backup(step: &PlannedStep, record: &RunRecord, bindings: &Bindi
     Ok(Value::Object(parameters))
 }
 
-/// Before a restore over the database that holds the log's table: its rows are brought into the journal.
-async fn hold_log(project: &Project, step: &PlannedStep) {
-    let holds = project
-        .config
-        .log
-        .database
-        .as_ref()
-        .is_some_and(|name| step.named.databases.contains(name.as_str()));
-    if !holds {
-        return;
+/// The plugin that may replace the database which holds the log's table.
+const RESTORE: &str = "restore";
+
+/// Whether a step works on the database that holds the log's table, by whatever name.
+fn holds_log(project: &Project, step: &PlannedStep) -> bool {
+    let Some(name) = &project.config.log.database else {
+        return false;
+    };
+    let Some(log) = project.config.databases.get(name) else {
+        return false;
+    };
+    step.named.databases.iter().any(|database| {
+        database == name.as_str()
+            || project.config.databases.get(database.as_str()).is_some_and(|other| {
+                other.settings.places() == log.settings.places() && other.settings.database == log.settings.database
+            })
+    })
+}
+
+/// Before a restore over the database that holds the log's table: its rows are brought into the journal, or nothing begins.
+async fn hold_log(project: &Project) -> Result<(), Failure> {
+    // A database that is not there, or not yet, has no rows to lose.
+    if let Some(Ok(connection)) = project.log_connection().await {
+        project.log.hold(&connection.client).await.map_err(|error| {
+            Failure::from(error).context("saving the rows of the deployment log before they are replaced")
+        })?;
     }
-    if let Some(Ok(connection)) = project.log_connection().await
-        && let Err(error) = project.log.hold(&connection.client).await
-    {
-        warn!("the rows of the deployment log could not be saved before the restore: {error}");
+    Ok(())
+}
+
+/// After it: the run that took the backup, and others of that time, stand in the restored table as running.
+async fn settle_log(project: &Project, result: &Value) {
+    let Some(taken) = result.pointer("/backup/snapshot_time").and_then(Value::as_str).and_then(|time| time.parse().ok()) else {
+        return;
+    };
+    let settled = async {
+        let Some(connection) = project.log_connection().await else {
+            return Ok(());
+        };
+        let connection = connection?;
+        project.log.attach(&connection.client).await?;
+        project.log.settle_restored(&connection.client, taken).await?;
+        Ok::<(), Failure>(())
+    };
+    if let Err(failure) = settled.await {
+        warn!("the deployment log could not be brought up to date after the restore: {failure}");
     }
 }
 

@@ -2,9 +2,11 @@
 
 /// A component and its digest, as they were when this program was built.
 pub struct BuiltinPlugin {
+    /// As in its manifest.
     pub name: &'static str,
     /// 64 lowercase hex digits, of the component.
     pub sha256: &'static str,
+    /// The component, with its manifest.
     pub component: &'static [u8],
 }
 

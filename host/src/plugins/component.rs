@@ -15,16 +15,20 @@ pub const CONTRACTS: [&str; 1] = ["0.1.0"];
 /// All that can be told of a component without running it.
 #[derive(Clone, Debug)]
 pub struct Inspection {
+    /// What it says about itself.
     pub manifest: Manifest,
     /// 64 lowercase hex digits.
     pub sha256: String,
+    /// Its size.
     pub bytes: usize,
     /// Interfaces that it imports, with their versions.
     pub imports: Vec<String>,
+    /// What it exports.
     pub exports: Vec<String>,
 }
 
 impl Inspection {
+    /// Reads a file, or says why it is no plugin of this host.
     pub fn read(file: &[u8]) -> Result<Self, Failure> {
         if file.len() > COMPONENT_BYTES {
             return Err(Failure::limit(format!(

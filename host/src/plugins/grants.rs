@@ -10,7 +10,9 @@ use crate::failure::Failure;
 /// What the operator allows a plugin that is not built in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OperatorGrants {
+    /// By the name of the binding.
     pub databases: BTreeMap<String, Access>,
+    /// By the name of the binding.
     pub storage: BTreeMap<String, BTreeSet<StorageRight>>,
 }
 
@@ -19,13 +21,16 @@ pub struct OperatorGrants {
 pub enum Operator {
     /// A plugin of this program: whoever names a binding in a step grants what the plugin asks for on it.
     BuiltIn,
+    /// A plugin of the operator's own.
     Configured(OperatorGrants),
 }
 
 /// The bindings that a step names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamedBindings {
+    /// Names of databases.
     pub databases: BTreeSet<String>,
+    /// Names of storages.
     pub storage: BTreeSet<String>,
 }
 
@@ -34,6 +39,7 @@ pub struct NamedBindings {
 pub struct Grants {
     databases: BTreeMap<String, Access>,
     storage: BTreeMap<String, BTreeSet<StorageRight>>,
+    /// What it may use up.
     pub limits: StepLimits,
 }
 

@@ -16,9 +16,13 @@ pub struct StepLimits {
     pub grace: Duration,
     /// What one host call may copy out of the component's memory.
     pub call_bytes: usize,
+    /// All lines of the log.
     pub log_bytes: usize,
+    /// The result's JSON, and the facts and warnings.
     pub result_bytes: usize,
+    /// Open at the same time.
     pub connections: usize,
+    /// Under way at the same time.
     pub transfers: usize,
     /// Handles of all kinds.
     pub resources: usize,
@@ -56,6 +60,7 @@ pub struct MemoryLimiter {
 const ELEMENT_BYTES: usize = size_of::<usize>();
 
 impl MemoryLimiter {
+    /// Nothing is used yet.
     pub fn new(limit_bytes: usize) -> Self {
         Self {
             limit_bytes,
@@ -70,6 +75,7 @@ impl MemoryLimiter {
         self.refused
     }
 
+    /// The limit.
     pub fn limit_bytes(&self) -> usize {
         self.limit_bytes
     }

@@ -27,6 +27,7 @@ pub struct Runtime {
 
 /// A compiled plugin, checked against the contract.
 pub struct Plugin {
+    /// What it says about itself.
     pub manifest: Manifest,
     /// 64 lowercase hex digits, of the component.
     pub sha256: String,
@@ -35,7 +36,9 @@ pub struct Plugin {
 
 /// What a step leaves.
 pub struct StepOutcome {
+    /// The plugin's JSON document, or why there is none.
     pub result: Result<Value, Failure>,
+    /// Warnings and facts.
     pub report: StepReport,
 }
 

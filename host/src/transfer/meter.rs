@@ -23,6 +23,7 @@ impl Meter {
         self.plain_bytes.load(Ordering::Relaxed)
     }
 
+    /// Rows, where the stream is a COPY.
     pub fn rows(&self) -> u64 {
         self.rows.load(Ordering::Relaxed)
     }
@@ -35,6 +36,7 @@ pub struct Item {
     pub label: String,
     /// Bytes before compression; 0 when unknown.
     pub expected_bytes: u64,
+    /// Of its sources.
     pub meters: Vec<Arc<Meter>>,
 }
 
@@ -57,11 +59,17 @@ pub struct Progress(Arc<Mutex<Board>>);
 /// One moment of a step. Bytes are counted before compression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
+    /// In a few words.
     pub phase: String,
+    /// Moved so far.
     pub bytes: u64,
+    /// In total; 0 when unknown.
     pub expected_bytes: u64,
+    /// Read so far.
     pub rows: u64,
+    /// Finished.
     pub items: u64,
+    /// In total.
     pub expected_items: u64,
     /// Label, bytes so far, expected bytes.
     pub running: Vec<(String, u64, u64)>,
@@ -73,6 +81,7 @@ impl Progress {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What the step is doing, in a few words.
     pub fn phase(&self, name: &str) {
         self.board().phase = name.to_owned();
     }
@@ -104,6 +113,7 @@ impl Progress {
         }
     }
 
+    /// This moment.
     pub fn snapshot(&self) -> Snapshot {
         let board = self.board();
         let mut bytes = board.finished_bytes;

@@ -63,6 +63,7 @@ impl Source {
         stream::once(open).try_flatten().boxed()
     }
 
+    /// Bytes that are at hand.
     pub fn from_bytes(bytes: Bytes) -> Self {
         Self::new(stream::once(async move { Ok(bytes) }).boxed())
     }

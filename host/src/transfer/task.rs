@@ -16,20 +16,28 @@ use crate::failure::Failure;
 /// One source of an object, as it lies in the object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Part {
+    /// Where it begins in the stored object.
     pub offset: u64,
+    /// As stored.
     pub bytes: u64,
+    /// Before compression.
     pub plain_bytes: u64,
+    /// Of a COPY.
     pub rows: Option<u64>,
 }
 
 /// What a transfer did. Bytes are those stored (or discarded); plain bytes are those before compression.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
+    /// As stored.
     pub bytes: u64,
     /// 64 lowercase hex digits; empty where nothing was stored or discarded.
     pub sha256: String,
+    /// Before compression.
     pub plain_bytes: u64,
+    /// Of a COPY.
     pub rows: Option<u64>,
+    /// One for each source of an object.
     pub parts: Vec<Part>,
     /// Rows by step, for a script.
     pub steps: Vec<u64>,
@@ -50,6 +58,7 @@ impl Transfer {
         self.outcome.clone()
     }
 
+    /// Ends the work.
     pub fn cancel(&self) {
         self.token.cancel();
     }

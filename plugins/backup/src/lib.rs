@@ -71,6 +71,7 @@ impl Operation for Backup {
         let toc = Toc {
             header: header(compression, begun, &server.database, &server.version_text),
             entries: dump.entries,
+            data_offsets: Default::default(),
         };
         objects.push(store_bytes(&draft, layout::TOC, &toc.write())?);
         objects.sort_by(|one, other| one.name.cmp(&other.name));
@@ -94,7 +95,7 @@ impl Operation for Backup {
             encoding: description.encoding,
             locale: description.locale,
             extensions: description.extensions,
-            roles: dump.roles,
+            roles: dump.roles.into_iter().collect(),
             archive: manifest::ArchiveFormat {
                 version: Version::V1_14.to_string(),
                 compression: "gzip".to_owned(),

@@ -29,7 +29,11 @@ pub fn restore(parameters: &Parameters, dry_run: bool) -> Result<Value, Error> {
     findings.into_result()?;
     check_bytes(&decision, &mut report)?;
     decision.change(&mut report)?;
-    let identity = json!({ "id": backup.manifest.backup, "location": parameters.prefix() });
+    let identity = json!({
+        "id": backup.manifest.backup,
+        "location": parameters.prefix(),
+        "snapshot_time": backup.manifest.snapshot.time,
+    });
     run::fact("backup", &identity)?;
     Ok(report.into_json(parameters.mode.name(), &identity))
 }
