@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use archive::Entry;
 
 use crate::error::Error;
+use crate::identifiers::{qualified, quote_identifier};
 use crate::model::Catalog;
 use crate::ordering::{self, Graph, Object};
 use crate::rendering::{self, Writer, dump_id};
@@ -66,6 +67,38 @@ pub struct TableData {
     pub pages: u64,
     /// What the last ANALYZE counted; none if there was none.
     pub estimated_rows: Option<f64>,
+}
+
+impl TableData {
+    /// What another session of the dump runs first: the lock is there already, so waiting would mean that someone waits to
+    /// change the table.
+    pub fn lock(&self) -> String {
+        format!(
+            "LOCK TABLE {} IN ACCESS SHARE MODE NOWAIT",
+            qualified(&self.schema, &self.name)
+        )
+    }
+
+    /// A COPY of the rows in the pages from `first` up to but not including `end`; of all that follow without an `end`.
+    /// `None` where only the whole can be copied: a COPY of a query, or a table without columns. Servers before 14 read the
+    /// whole table for each such part.
+    pub fn copy_out_pages(&self, first: u64, end: Option<u64>) -> Option<String> {
+        if self.condition.is_some() || self.columns.is_empty() {
+            return None;
+        }
+        let columns: Vec<String> = self
+            .columns
+            .iter()
+            .map(|column| quote_identifier(column))
+            .collect();
+        let end = end
+            .map(|end| format!(" AND ctid < '({end},0)'"))
+            .unwrap_or_default();
+        let (columns, table) = (columns.join(", "), qualified(&self.schema, &self.name));
+        Some(format!(
+            "COPY (SELECT {columns} FROM ONLY {table} WHERE ctid >= '({first},0)'{end}) TO stdout;"
+        ))
+    }
 }
 
 /// A large object.

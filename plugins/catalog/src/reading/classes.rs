@@ -249,12 +249,16 @@ pub const CLASSES: &[Class] = &[
         "quote_ident(n.nspname) || '.' || quote_ident(o.stxname)",
         "stxnamespace",
     ),
-    class(
-        "security label",
-        false,
-        "pg_seclabel",
-        "'of ' || o.provider || ' on ' || pg_describe_object(o.classoid, o.objoid, o.objsubid)",
-    ),
+    Class {
+        condition: "o.objoid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = o.classoid \
+                    AND x.objid = o.objoid AND x.deptype = 'e')",
+        ..class(
+            "security label",
+            false,
+            "pg_seclabel",
+            "'of ' || o.provider || ' on ' || pg_describe_object(o.classoid, o.objoid, o.objsubid)",
+        )
+    },
     Class {
         condition: "o.classoid = 'pg_database'::regclass AND o.objoid = (SELECT oid FROM pg_database WHERE datname = current_database())",
         ..class(

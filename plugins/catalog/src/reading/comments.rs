@@ -11,8 +11,10 @@ pub fn read(reader: &mut Reader<'_>) -> Result<HashMap<CatalogId, Vec<(i32, Stri
     reader.rows(
         "comments",
         &["classoid", "objoid", "objsubid", "description"],
-        // Of the server's own objects only the schema public can have one that is the user's.
-        "FROM pg_description WHERE objoid >= 16384 OR classoid = 'pg_namespace'::regclass ORDER BY classoid, objoid, objsubid",
+        // Of the server's own objects only the schema public can have one that is the user's; and a large object may have
+        // any OID.
+        "FROM pg_description WHERE objoid >= 16384 \
+         OR classoid IN ('pg_namespace'::regclass, 'pg_largeobject'::regclass) ORDER BY classoid, objoid, objsubid",
         |row| {
             let object = CatalogId::new(row.oid()?, row.oid()?);
             comments.entry(object).or_default().push((row.number()?, row.text()?));

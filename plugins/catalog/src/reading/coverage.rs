@@ -20,8 +20,14 @@ impl Class {
         if !schema.is_empty() {
             sql.push_str(&format!(" JOIN pg_namespace n ON n.oid = o.{schema}"));
         }
-        // These catalogs' rows have no OID of their own, and cannot belong to an extension.
-        if ["pg_seclabel", "pg_shseclabel", "pg_user_mappings"].contains(catalog) {
+        // Rows of these catalogs have no OID of their own, or one that the user chose, and belong to no extension.
+        let unnumbered = [
+            "pg_seclabel",
+            "pg_shseclabel",
+            "pg_user_mappings",
+            "pg_largeobject_metadata",
+        ];
+        if unnumbered.contains(catalog) {
             sql.push_str(" WHERE true");
         } else {
             sql.push_str(&format!(

@@ -43,7 +43,8 @@ pub fn read(reader: &mut Reader<'_>, relations: &mut [Relation]) -> Result<(), E
             let Ok(at) = relations.binary_search_by_key(&oid, |relation| relation.oid) else {
                 return Err(row.unexpected(format!("a sequence that was not asked for, OID {oid}")));
             };
-            relations[at].sequence = Some(Sequence {
+            let relation = &mut relations[at];
+            let mut sequence = Sequence {
                 data_type: row.text()?,
                 start: row.number()?,
                 increment: row.number()?,
@@ -51,9 +52,19 @@ pub fn read(reader: &mut Reader<'_>, relations: &mut [Relation]) -> Result<(), E
                 maximum: row.number()?,
                 cache: row.number()?,
                 cycle: row.flag()?,
-                last_value: row.number()?,
-                is_called: row.flag()?,
-            });
+                last_value: 0,
+                is_called: false,
+            };
+            let last_value = row.optional_number()?;
+            if last_value.is_none() && relation.data.is_some() {
+                let name = relation.qualified();
+                return Err(row.unexpected(format!(
+                    "no position of {name}; the role may lack SELECT on it"
+                )));
+            }
+            sequence.last_value = last_value.unwrap_or_default();
+            sequence.is_called = row.flag()?;
+            relation.sequence = Some(sequence);
             Ok(())
         },
     )?;
