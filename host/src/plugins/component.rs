@@ -2,7 +2,7 @@
 
 use manifest::Manifest;
 use sha2::{Digest, Sha256};
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload};
 
 use crate::failure::Failure;
 
@@ -58,7 +58,11 @@ impl Inspection {
                 }
                 Payload::ComponentImportSection(section) if depth == 0 => {
                     for import in section {
-                        imports.push(import.map_err(|error| malformed(&error))?.name.name.to_owned());
+                        let import = import.map_err(|error| malformed(&error))?;
+                        // A type is no way to reach anything: the names that the world gives to types of the contract.
+                        if !matches!(import.ty, ComponentTypeRef::Type(_)) {
+                            imports.push(import.name.name.to_owned());
+                        }
                     }
                 }
                 Payload::ComponentExportSection(section) if depth == 0 => {
