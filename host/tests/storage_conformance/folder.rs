@@ -1,7 +1,7 @@
 //! A folder as a backend, and what only a folder can do wrong.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -189,19 +189,17 @@ async fn a_folder_and_an_object_cannot_share_a_name() {
 
 #[tokio::test]
 async fn a_storage_that_may_not_be_written_says_so() {
-    if fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0) {
-        // The rights of files do not bind root: a read-only file system does.
-        let storage = Folder::new("/proc/self/orchestrator");
-        let error = storage.create(&key("x"), None).await;
-        let error = error.err().expect("no files can be made there");
-        assert_eq!(error.kind(), StorageErrorKind::NotFound, "{error}");
-        return;
-    }
-    let backend = FolderBackend::start();
-    fs::create_dir(backend.root()).expect("a new folder");
-    let rights = fs::Permissions::from_mode(0o500);
-    fs::set_permissions(backend.root(), rights).expect("own folder");
-    let error = backend.storage().create(&key("x"), None).await;
+    // Not even root makes folders there.
+    let storage = Folder::new("/sys/orchestrator");
+    let error = storage.create(&key("x"), None).await;
     let error = error.err().expect("not allowed");
-    assert_eq!(error.kind(), StorageErrorKind::AccessDenied);
+    assert_eq!(error.kind(), StorageErrorKind::AccessDenied, "{error}");
+    assert!(error.to_string().contains("/sys/orchestrator"));
+    assert!(error.hint().is_some());
+
+    let backend = FolderBackend::start();
+    fs::write(backend.root(), "a file").expect("a new file");
+    let error = backend.storage().create(&key("x"), None).await;
+    let error = error.err().expect("no folder");
+    assert!(error.is_permanent(), "{error}");
 }

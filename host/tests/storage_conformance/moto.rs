@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
-use orchestrator::storage::{S3, Storage};
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::types::ChecksumMode;
+use orchestrator::storage::{S3, S3Settings, Storage};
 
 use crate::s3s::settings;
 use crate::support::Backend;
@@ -26,13 +28,12 @@ pub struct MotoBackend {
 impl MotoBackend {
     pub async fn start() -> MotoBackend {
         static BUCKETS: AtomicUsize = AtomicUsize::new(0);
-        let server = tokio::task::spawn_blocking(server);
-        let address = server.await.expect("a server").address;
+        let address = MotoBackend::address().await;
         let bucket = format!("bucket-{}", BUCKETS.fetch_add(1, Ordering::SeqCst));
         let client = client(address);
         let created = client.create_bucket().bucket(&bucket).send().await;
         created.expect("a new bucket");
-        let settings = orchestrator::storage::S3Settings {
+        let settings = S3Settings {
             bucket: bucket.clone(),
             ..settings(address)
         };
@@ -42,6 +43,30 @@ impl MotoBackend {
             bucket,
             storage,
         }
+    }
+
+    /// A storage in this bucket with other settings.
+    pub async fn with(&self, settings: S3Settings) -> Arc<dyn Storage> {
+        let settings = S3Settings {
+            bucket: self.bucket.clone(),
+            endpoint: Some(format!("http://{}", MotoBackend::address().await)),
+            ..settings
+        };
+        Arc::new(S3::connect(settings).await.expect("connected"))
+    }
+
+    /// What the server knows of an object.
+    pub async fn described(&self, key: &str) -> HeadObjectOutput {
+        let asked = self.client.head_object().bucket(&self.bucket);
+        let asked = asked.key(format!("some/prefix/{key}"));
+        let asked = asked.checksum_mode(ChecksumMode::Enabled);
+        asked.send().await.expect("an object")
+    }
+
+    /// Where the server listens.
+    pub async fn address() -> SocketAddr {
+        let server = tokio::task::spawn_blocking(server);
+        server.await.expect("a server").address
     }
 }
 
@@ -88,7 +113,7 @@ fn server() -> &'static Server {
         let program = program();
         let mut shell = Command::new("sh")
             .arg("-c")
-            .arg(r#""$0" -H 127.0.0.1 -p "$1" >/dev/null 2>&1 & server=$!; cat >/dev/null; kill $server"#)
+            .arg(r#""$0" -H 127.0.0.1 -p "$1" >/dev/null 2>&1 & server=$!; cat >/dev/null; kill $server; wait"#)
             .arg(&program)
             .arg(address.port().to_string())
             .stdin(Stdio::piped())

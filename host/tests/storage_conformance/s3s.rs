@@ -109,6 +109,11 @@ impl Backend for S3sBackend {
             .count()
     }
 
+    /// s3s-fs makes a file's name of the whole key.
+    fn longest_key(&self) -> usize {
+        100
+    }
+
     /// s3s-fs does not implement ListMultipartUploads.
     fn lists_unfinished(&self) -> bool {
         false

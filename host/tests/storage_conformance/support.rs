@@ -19,6 +19,11 @@ pub trait Backend: Send + Sync {
     /// How much of that there is in the whole storage.
     async fn unfinished(&self) -> usize;
 
+    /// The longest key that the server can hold, where it is shorter than S3's.
+    fn longest_key(&self) -> usize {
+        550
+    }
+
     /// Whether the server can say what is unfinished.
     fn lists_unfinished(&self) -> bool {
         true

@@ -15,7 +15,7 @@ use super::tree::{FileStat, Tree, split};
 use crate::storage::key::PARTIAL;
 use crate::storage::{Key, ObjectInfo, ObjectWriter, StorageError, StorageErrorKind};
 
-/// How often a new file is begun again when somebody removes its folder or the file itself at the same time.
+/// How often a new file is begun when somebody removes its folder or the file itself at the same time.
 const ATTEMPTS: usize = 16;
 
 /// A file under a temporary name, locked as long as its writer lives. Dropping it removes it.
@@ -31,34 +31,31 @@ pub(super) struct Partial {
 impl Partial {
     /// Begins a file beside the one that it will become.
     pub fn begin(tree: Arc<Tree>, key: Key) -> io::Result<Partial> {
-        for _ in 0..ATTEMPTS {
-            let folder = tree.make_folder(split(&key).0);
-            let folder = match folder {
-                // A folder was removed after it was found: it was empty.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                other => other?,
-            };
-            let name = format!("{PARTIAL}{}", uuid::Uuid::now_v7().simple());
-            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-            match fs::openat(&folder, name.as_str(), flags, Mode::RUSR | Mode::WUSR) {
-                Err(Errno::NOENT | Errno::EXIST) => continue,
-                Err(error) => return Err(error.into()),
-                Ok(file) if is_ours(&file)? => {
-                    return Ok(Partial {
-                        tree,
-                        key,
-                        folder,
-                        name,
-                        file: File::from(file),
-                        published: false,
-                    });
-                }
-                Ok(_) => continue,
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            match Partial::try_begin(&tree, &key) {
+                // A folder was removed after it was found, as it was empty, or the file before it was locked.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS => {}
+                other => return other,
             }
         }
-        Err(io::Error::other(
-            "somebody removes new files and folders as soon as they are made",
-        ))
+    }
+
+    fn try_begin(tree: &Arc<Tree>, key: &Key) -> io::Result<Partial> {
+        let folder = tree.make_folder(split(key).0)?;
+        let name = format!("{PARTIAL}{}", uuid::Uuid::now_v7().simple());
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = fs::openat(&folder, name.as_str(), flags, Mode::RUSR | Mode::WUSR)?;
+        lock(&file)?;
+        Ok(Partial {
+            tree: tree.clone(),
+            key: key.clone(),
+            folder,
+            name,
+            file: File::from(file),
+            published: false,
+        })
     }
 
     fn publish(mut self) -> io::Result<FileStat> {
@@ -86,13 +83,14 @@ impl Drop for Partial {
     }
 }
 
-/// Locks a new file against `remove_unfinished`; `false` when that was there first.
-fn is_ours(file: &OwnedFd) -> io::Result<bool> {
-    match fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
-        Err(Errno::WOULDBLOCK) => Ok(false),
-        // Also where the file system has no locks.
-        _ => Ok(fs::fstat(file)?.st_nlink > 0),
+/// Locks a new file against `remove_unfinished`; an error of the kind `NotFound` when that was there first.
+fn lock(file: &OwnedFd) -> io::Result<()> {
+    let locked = fs::flock(file, FlockOperation::NonBlockingLockExclusive);
+    // Some file systems have no locks; then nobody else has one either.
+    if locked == Err(Errno::WOULDBLOCK) || fs::fstat(file)?.st_nlink == 0 {
+        return Err(Errno::NOENT.into());
     }
+    Ok(())
 }
 
 /// Writes a [`Partial`]. It is lent to the thread that writes, so a write that is given up still ends in its removal.

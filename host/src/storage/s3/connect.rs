@@ -15,7 +15,8 @@ use secrecy::ExposeSecret;
 
 use super::settings::{AccessKey, S3Settings};
 
-pub(super) async fn client(settings: &S3Settings) -> Client {
+/// The client, and whether its uploads are to carry checksums.
+pub(super) async fn client(settings: &S3Settings) -> (Client, bool) {
     // A region that nobody names is looked for on the network last; other servers rarely care for one.
     let named = RegionProviderChain::first_try(settings.region.clone().map(Region::new));
     let region = match settings.endpoint {
@@ -31,19 +32,17 @@ pub(super) async fn client(settings: &S3Settings) -> Client {
     let found = loader.load().await;
     let endpoint = settings.endpoint.clone().or_else(|| endpoint(&found));
     let path_style = settings.path_style.unwrap_or(endpoint.is_some());
+    let checksums = settings.checksums.unwrap_or(endpoint.is_none());
     let mut config = Builder::from(&found)
         .force_path_style(path_style)
         .retry_config(retries(settings.attempts))
         .timeout_config(timeouts())
+        // Uploads name their checksum themselves.
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         // Every object is checked against its manifest; a checksum that fails here would fail without its name.
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
-    if let Some(endpoint) = endpoint {
-        // Not all servers know the checksums that AWS added in 2024. The signature covers the bytes all the same.
-        config = config
-            .endpoint_url(endpoint)
-            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
-    }
-    Client::from_conf(config.build())
+    config.set_endpoint_url(endpoint);
+    (Client::from_conf(config.build()), checksums)
 }
 
 fn credentials(key: &AccessKey) -> Credentials {

@@ -88,6 +88,7 @@ fn kind(status: u16, code: &str) -> StorageErrorKind {
         | "MissingSecurityHeader"
         | "RequestTimeTooSkewed"
         | "AuthFailure"
+        | "NotSignedUp"
         | "UnrecognizedClientException" => Unauthenticated,
         "PermanentRedirect"
         | "TemporaryRedirect"

@@ -3,6 +3,7 @@
 mod connect;
 mod download;
 mod failure;
+mod multipart;
 mod objects;
 mod part_sizes;
 mod settings;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::types::{ChecksumAlgorithm, ServerSideEncryption, StorageClass};
 use tokio::sync::Semaphore;
 
 use super::error::StorageError;
@@ -32,6 +34,8 @@ pub struct S3 {
 struct Bucket {
     client: Client,
     settings: S3Settings,
+    /// Uploads carry checksums.
+    checksums: bool,
     /// Before every key: empty, or the prefix and its `/`.
     root: String,
     /// MiB of parts that may be under way at once, of all writers together.
@@ -46,10 +50,12 @@ impl S3 {
             prefix => format!("{}/", Key::parse(prefix)?),
         };
         let memory = Semaphore::new(part_sizes::in_mib(part_sizes::DEFAULT) * settings.jobs.get());
+        let (client, checksums) = connect::client(&settings).await;
         Ok(S3 {
             bucket: Arc::new(Bucket {
-                client: connect::client(&settings).await,
+                client,
                 settings,
+                checksums,
                 root,
                 memory: Arc::new(memory),
             }),
@@ -71,6 +77,21 @@ impl Bucket {
     /// What is being tried, for an error: `read app/toc.dat in s3://bucket`.
     fn doing(&self, what: &str) -> String {
         format!("{what} in {}", self.location())
+    }
+
+    fn encryption(&self) -> Option<ServerSideEncryption> {
+        let key = self.settings.sse_kms_key.as_ref();
+        key.map(|_| ServerSideEncryption::AwsKms)
+    }
+
+    fn storage_class(&self) -> Option<StorageClass> {
+        let class = self.settings.storage_class.as_deref();
+        class.map(StorageClass::from)
+    }
+
+    /// To be said of all requests of one upload: AWS refuses parts with a checksum that the upload was not begun with.
+    fn checksum(&self) -> Option<ChecksumAlgorithm> {
+        self.checksums.then_some(ChecksumAlgorithm::Crc32)
     }
 
     /// The whole key of an object in the bucket.

@@ -21,6 +21,9 @@ pub struct S3Settings {
     pub sse_kms_key: Option<String>,
     /// As in `x-amz-storage-class`: `STANDARD_IA`.
     pub storage_class: Option<String>,
+    /// Adds CRC32 checksums to uploads, which buckets with Object Lock ask for. Default: only for AWS, as other servers may
+    /// not know them; the signature covers the bytes all the same.
+    pub checksums: Option<bool>,
     /// Else AWS's chain: environment, profile, SSO, container, instance.
     pub access_key: Option<AccessKey>,
     /// How many parts of 8 MiB may be on their way at once, of all objects together. Default 4.
@@ -51,6 +54,7 @@ impl Default for S3Settings {
             path_style: None,
             sse_kms_key: None,
             storage_class: None,
+            checksums: None,
             access_key: None,
             jobs: JOBS,
             attempts: 6,
