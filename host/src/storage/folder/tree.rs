@@ -127,6 +127,7 @@ impl FileStat {
 impl From<&Stat> for FileStat {
     fn from(stat: &Stat) -> FileStat {
         let seconds = u64::try_from(stat.st_mtime).unwrap_or(0);
+        #[allow(clippy::useless_conversion, reason = "it is signed on other systems")]
         let milliseconds = u64::try_from(stat.st_mtime_nsec).unwrap_or(0) / 1_000_000;
         FileStat {
             bytes: u64::try_from(stat.st_size).unwrap_or(0),

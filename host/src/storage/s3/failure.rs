@@ -121,7 +121,7 @@ fn kind(status: u16, code: &str) -> StorageErrorKind {
     }
 }
 
-/// An error and what caused it, each said once.
+/// An error and what caused it, each said once, on one line: the SDK lists all places where it looked for credentials.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -133,7 +133,10 @@ fn chain(error: &dyn Error) -> String {
         }
         source = cause.source();
     }
-    text
+    let line = text.lines().next().unwrap_or_default();
+    let line = line.trim_end_matches(". Attempted:");
+    line.trim_start_matches("dispatch failure: other: ")
+        .to_owned()
 }
 
 #[cfg(test)]

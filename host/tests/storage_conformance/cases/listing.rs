@@ -3,7 +3,7 @@
 use futures_util::{StreamExt, stream};
 use orchestrator::storage::{Key, StorageErrorKind};
 
-use crate::support::{Backend, collect, key, keys, put};
+use crate::support::{Backend, key, keys, put};
 
 pub async fn lists_pages_in_order(backend: &dyn Backend) {
     let storage = backend.storage();
