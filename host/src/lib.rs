@@ -2,11 +2,15 @@
 //!
 //! Imports point one way: cli -> jobs -> plugins -> capabilities -> transfer, storage, database. Nothing below `cli` prints.
 
+pub mod backups;
 pub mod capabilities;
 pub mod cli;
 pub mod config;
 pub mod database;
+pub mod demo;
 pub mod deployment_log;
+pub mod exit;
+pub mod failure;
 pub mod jobs;
 pub mod plugins;
 pub mod storage;

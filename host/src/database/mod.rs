@@ -1,1 +1,44 @@
 //! Connections to PostgreSQL as libpq makes them: settings, passwords, TLS.
+//!
+//! ```text
+//! URL or DSN ┐
+//! service    ├─ parameters ─ settings ─ connection ── Client, CancelHandle
+//! PG* env    ┘   (.pgpass)               (tls)          └ server_facts
+//! ```
+//!
+//! Where this differs from libpq, it is stricter; each place says why.
+
+mod attempt;
+mod certificate;
+mod connection;
+mod connection_string;
+mod driver;
+mod error;
+mod nearest;
+mod parameters;
+mod password_file;
+mod pooler;
+mod process_environment;
+mod server_facts;
+mod service_file;
+mod settings;
+mod settings_builder;
+mod tls;
+mod verification;
+
+#[cfg(test)]
+mod connection_tests;
+#[cfg(test)]
+mod settings_tests;
+#[cfg(test)]
+mod test_server;
+
+pub use connection::{CancelHandle, Connection, connect};
+pub use error::{DatabaseError, DatabaseErrorKind, ServerReport};
+pub(crate) use nearest::nearest;
+pub use process_environment::ProcessEnvironment;
+pub use server_facts::{ServerFacts, TlsFacts, inspect};
+pub use settings::{
+    ConnectionSettings, Endpoint, Host, Keepalives, RootCertificates, SettingsError, SslMode,
+    TargetSessionAttributes, TlsSettings,
+};

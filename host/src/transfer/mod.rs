@@ -1,1 +1,18 @@
 //! The data plane: COPY, compression, checksums, storage; bounded and parallel.
+//!
+//! ```text
+//! copy-out ─┐                             ┌─ storage (put)
+//! get ──────┼─ Source ─ gzip / gunzip ─ … ┼─ COPY FROM (copy-in)
+//! bytes ────┘          expect             └─ discard
+//! ```
+//! A [`Source`] moves nothing until a sink pulls. A sink runs in a task of its own, a [`Transfer`].
+
+pub mod codec;
+pub mod meter;
+pub mod object;
+pub mod source;
+pub mod task;
+
+pub use meter::{Meter, Progress};
+pub use source::Source;
+pub use task::{Receipt, Tasks, Transfer};

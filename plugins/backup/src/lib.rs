@@ -1,23 +1,174 @@
-//! Writes one backup of a database into a storage.
+//! Writes one backup of a database into a storage: the catalog becomes a table of contents, each table one object, and the
+//! manifest, written last, makes the backup exist.
 
-use orchestrator_sdk::{Error, Operation};
+mod description;
+mod large_objects;
+mod readers;
+mod table_data;
+
+use archive::layout::{self, BackupFolder, BackupId, BackupKind};
+use archive::manifest::{self, Manifest, StoredObject, Totals};
+use archive::toc::{Compression, Created, Format, Header, Toc, Version};
+use orchestrator_sdk::streams::{ByteSource, TransferOptions};
+use orchestrator_sdk::{Error, Operation, run, storage};
 use serde::Deserialize;
+use serde_json::json;
+
+use readers::Readers;
 
 struct Backup;
 
 #[derive(Deserialize)]
-#[expect(dead_code, reason = "the operation is refused before it looks at them")]
 struct Parameters {
+    database: String,
     storage: String,
+    kind: String,
+    jobs: Option<u32>,
+    level: u8,
 }
+
+/// More readers than this help no server, and each holds a connection.
+const JOBS_MAX: u32 = 64;
 
 impl Operation for Backup {
     type Parameters = Parameters;
 
-    fn execute(_parameters: Parameters, _dry_run: bool) -> Result<serde_json::Value, Error> {
-        Err(Error::unsupported(
-            "this version of `backup` does nothing yet",
-        ))
+    fn execute(parameters: Parameters, dry_run: bool) -> Result<serde_json::Value, Error> {
+        let kind: BackupKind =
+            parameters.kind.parse().map_err(|error| Error::invalid_input(format!("the parameter kind: {error}")))?;
+        let jobs = parameters.jobs.unwrap_or(1).clamp(1, JOBS_MAX) as usize;
+        let begun = run::now();
+        run::phase("reading the catalog");
+        let mut readers = Readers::open(&parameters.database)?;
+        let dump = readers.read_catalog()?;
+        let server = readers.server();
+        let folder = BackupFolder {
+            database: server.database.clone(),
+            id: BackupId::new(begun, kind, run::random()),
+        };
+        let description = description::read(readers.leader())?;
+        let expected: u64 = dump.tables.iter().map(table_data::expected_bytes).sum();
+        run::expect(expected, (dump.tables.len() + dump.large_objects.len()) as u64);
+        if dry_run {
+            return Ok(json!({
+                "database": server.database,
+                "entries": dump.entries.len(),
+                "tables": dump.tables.len(),
+                "large_objects": dump.large_objects.len(),
+                "expected_bytes": expected,
+            }));
+        }
+
+        let store = storage::open(&parameters.storage)?;
+        let draft = store.create(&folder.prefix())?;
+        run::phase("copying tables");
+        readers.add(jobs)?;
+        let compression = Compression::Gzip(Some(parameters.level));
+        let mut objects = table_data::store(&readers, &draft, &dump.tables, parameters.level, compression)?;
+        objects.extend(large_objects::store(&readers, &draft, &dump.large_objects, parameters.level, compression)?);
+
+        run::phase("writing the table of contents");
+        let toc = Toc {
+            header: header(compression, begun, &server.database, &server.version_text),
+            entries: dump.entries,
+            data_offsets: Default::default(),
+        };
+        objects.push(store_bytes(&draft, layout::TOC, &toc.write())?);
+        objects.sort_by(|one, other| one.name.cmp(&other.name));
+        let totals = Totals::of(&objects).ok_or_else(|| Error::internal("the sizes of the objects are past 64 bits"))?;
+        let manifest = Manifest {
+            format_version: manifest::FORMAT_VERSION,
+            kind: folder.id.kind().clone(),
+            backup: folder.id.clone(),
+            database: server.database.clone(),
+            tool: tool(),
+            plugin: manifest::Plugin {
+                name: env!("CARGO_PKG_NAME").to_owned(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                sha256: None,
+            },
+            server: manifest::Server {
+                version_number: server.version,
+                version: server.version_text.clone(),
+            },
+            snapshot: description.snapshot,
+            encoding: description.encoding,
+            locale: description.locale,
+            extensions: description.extensions,
+            roles: dump.roles.into_iter().collect(),
+            archive: manifest::ArchiveFormat {
+                version: Version::V1_14.to_string(),
+                compression: "gzip".to_owned(),
+                level: Some(parameters.level),
+            },
+            filters: manifest::Filters::default(),
+            totals,
+            objects,
+        };
+        let bytes = manifest.write().map_err(|error| Error::internal(error.to_string()))?;
+        storage::Draft::publish(draft, layout::MANIFEST, &bytes)?;
+
+        let result = json!({
+            "id": folder.id.to_string(),
+            "prefix": folder.prefix().trim_end_matches('/'),
+            "storage": parameters.storage,
+            "database": server.database,
+            "tables": totals.tables,
+            "rows": totals.rows,
+            "bytes": totals.bytes,
+            "plain_bytes": totals.plain_bytes,
+            "lsn": manifest.snapshot.lsn,
+            "snapshot_time": manifest.snapshot.time,
+        });
+        run::fact("backup", &result)?;
+        Ok(result)
+    }
+}
+
+/// Stores bytes of the plugin's own as one object.
+fn store_bytes(draft: &storage::Draft, name: &str, bytes: &[u8]) -> Result<StoredObject, Error> {
+    let options = TransferOptions {
+        label: name.to_owned(),
+        expected_bytes: bytes.len() as u64,
+    };
+    let receipt = draft.put(name, vec![ByteSource::from_bytes(bytes)], &options)?.wait()?;
+    Ok(StoredObject {
+        name: name.to_owned(),
+        bytes: receipt.bytes,
+        sha256: receipt.sha256,
+        table: None,
+    })
+}
+
+fn header(compression: Compression, begun: u64, database: &str, server_version: &str) -> Header {
+    let time = archive::civil_time::CivilTime::from_unix_ms(begun);
+    let (year, month, day) = time.date();
+    let (hour, minute, second) = time.time();
+    Header {
+        version: Version::V1_14,
+        format: Format::Directory,
+        compression,
+        created: Created {
+            sec: second.into(),
+            min: minute.into(),
+            hour: hour.into(),
+            mday: day.into(),
+            mon: i32::from(month) - 1,
+            year: i32::from(year) - 1900,
+            isdst: 0,
+        },
+        database: Some(database.to_owned()),
+        server_version: Some(server_version.to_owned()),
+        dumper_version: Some(run::host()),
+    }
+}
+
+fn tool() -> manifest::Tool {
+    let host = run::host();
+    let (name, version) = host.split_once(' ').unwrap_or((&host, ""));
+    manifest::Tool {
+        name: name.to_owned(),
+        version: version.to_owned(),
     }
 }
 

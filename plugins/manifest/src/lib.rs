@@ -140,13 +140,16 @@ pub enum Kind {
     Database,
     /// A string: the name of a storage's binding.
     Storage,
+    /// A string: a backup as people name it (`latest`, an id); the plugin gets the prefix of its folder in the storage.
+    /// A step that names none gets the backup that the same run made before, or the latest one.
+    Backup,
 }
 
 impl Kind {
     /// Whether a JSON value is of this kind.
     pub fn accepts(self, value: &Value) -> bool {
         match self {
-            Self::Text | Self::Database | Self::Storage => value.is_string(),
+            Self::Text | Self::Database | Self::Storage | Self::Backup => value.is_string(),
             Self::Integer => value.is_i64(),
             Self::Boolean => value.is_boolean(),
             Self::List => value
@@ -164,6 +167,7 @@ impl Kind {
             Self::List => "a list of texts",
             Self::Database => "the name of a database",
             Self::Storage => "the name of a storage",
+            Self::Backup => "a backup's id",
         }
     }
 }

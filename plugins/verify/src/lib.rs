@@ -1,24 +1,105 @@
 //! Reads a backup back and checks every byte against its manifest.
 
-use orchestrator_sdk::{Error, Operation};
+mod comparison;
+mod reading;
+
+use archive::{Manifest, layout};
+use orchestrator_sdk::{Error, Operation, run, storage};
 use serde::Deserialize;
+use serde_json::{Value, json};
+
+use comparison::{Comparison, compare};
+
+/// A manifest that is longer than this is none of a backup.
+const MANIFEST_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// As many as the description of `jobs` in `plugin.toml` says.
+const JOBS_MAX: usize = 64;
 
 struct Verify;
 
 #[derive(Deserialize)]
-#[expect(dead_code, reason = "the operation is refused before it looks at them")]
 struct Parameters {
     storage: String,
+    backup: String,
+    jobs: usize,
 }
 
 impl Operation for Verify {
     type Parameters = Parameters;
 
-    fn execute(_parameters: Parameters, _dry_run: bool) -> Result<serde_json::Value, Error> {
-        Err(Error::unsupported(
-            "this version of `verify` does nothing yet",
+    fn execute(parameters: Parameters, dry_run: bool) -> Result<Value, Error> {
+        if !(1..=JOBS_MAX).contains(&parameters.jobs) {
+            return Err(Error::invalid_input(format!(
+                "jobs is {}, and has to be 1 to {JOBS_MAX}",
+                parameters.jobs
+            )));
+        }
+        let started = run::now();
+        run::phase("reading the manifest");
+        let store = storage::open(&parameters.storage)?;
+        let prefix = parameters.backup.trim_end_matches('/');
+        let manifest = read_manifest(&store, prefix)?;
+        let mut stored = Vec::new();
+        store.for_each(&format!("{prefix}/"), |object| {
+            stored.push((object.key[prefix.len() + 1..].to_owned(), object.bytes));
+            Ok(())
+        })?;
+        let Comparison {
+            readable,
+            mut problems,
+            strangers,
+        } = compare(&manifest, &stored);
+        for name in &strangers {
+            run::warn(&format!(
+                "{prefix}/{name} is not part of the backup: its manifest does not name it"
+            ));
+        }
+        if dry_run {
+            return Ok(json!({
+                "backup": manifest.backup,
+                "would_read": { "objects": readable.len(), "bytes": manifest.totals.bytes },
+                "problems": problems,
+                "unknown_objects": strangers,
+            }));
+        }
+        run::phase("verifying");
+        let read = reading::check(&store, prefix, &readable, parameters.jobs)?;
+        problems.extend(read.problems);
+        let seconds = run::now().saturating_sub(started) as f64 / 1000.0;
+        let verification = json!({
+            "backup": manifest.backup,
+            "objects": readable.len(),
+            "bytes": read.bytes,
+            "seconds": seconds,
+            "bytes_per_second": (read.bytes as f64 / seconds.max(0.001)).round(),
+            "unknown_objects": strangers,
+            "problems": problems,
+        });
+        run::fact("verification", &verification)?;
+        if problems.is_empty() {
+            return Ok(verification);
+        }
+        Err(Error::corrupt(format!(
+            "{} of the {} objects of the backup {} are missing, cut off or changed",
+            problems.len(),
+            manifest.objects.len(),
+            manifest.backup
         ))
+        .detail(problems.join("; "))
+        .hint("take a new backup now, and keep this one until an older copy of it has been looked for"))
     }
+}
+
+fn read_manifest(store: &storage::Store, prefix: &str) -> Result<Manifest, Error> {
+    let key = format!("{prefix}/{}", layout::MANIFEST);
+    if store.head(&key)?.is_none() {
+        return Err(Error::not_found(format!(
+            "there is no backup at {prefix}: {key} does not exist"
+        ))
+        .hint("`orchestrator backup list` shows the backups there are"));
+    }
+    let bytes = store.read(&key, MANIFEST_BYTES_MAX)?;
+    Manifest::read(&bytes).map_err(|error| Error::corrupt(format!("{key}: {error}")))
 }
 
 orchestrator_sdk::export!(Verify);

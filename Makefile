@@ -1,0 +1,36 @@
+# What people and CI type. Everything is cargo underneath; scripts/setup.sh says what a machine needs.
+.DEFAULT_GOAL := build
+.PHONY: setup build test demo lint fmt
+
+# One profile (dev) for all of it, so that nothing is compiled twice.
+CARGO ?= cargo
+
+setup:
+	scripts/setup.sh
+
+build: setup
+	$(CARGO) build --locked --workspace
+
+test: setup lint
+	if $(CARGO) nextest --version >/dev/null 2>&1; then \
+		$(CARGO) nextest run --locked --workspace; \
+	else \
+		$(CARGO) test --locked --workspace --lib --bins --tests; \
+	fi
+	$(CARGO) test --locked --workspace --doc
+	cd plugins && $(CARGO) test --locked --workspace
+
+# A backup, a disaster and a restore, on a server of its own.
+demo: setup
+	$(CARGO) run --locked --quiet --package orchestrator -- demo
+
+lint: setup
+	$(CARGO) fmt --all --check
+	cd plugins && $(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	cd plugins && $(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check bans licenses sources; fi
+
+fmt:
+	$(CARGO) fmt --all
+	cd plugins && $(CARGO) fmt --all

@@ -1,0 +1,148 @@
+//! The backups that lie in a storage: listed, chosen by what people type, described by their manifests.
+
+use archive::layout::{BackupFolder, BackupId, MANIFEST, escape_database, unescape_database};
+use archive::manifest::Manifest;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::failure::{Failure, FailureKind};
+use crate::storage::{Key, Storage};
+
+/// The largest manifest that is read: a few million objects.
+const MANIFEST_BYTES: usize = 512 * 1024 * 1024;
+/// Manifests that are read or looked for at once.
+const AT_ONCE: usize = 16;
+
+/// All whole backups, by database, the newest first. Folders without a manifest are no backups.
+pub async fn list(storage: &dyn Storage, database: Option<&str>) -> Result<Vec<BackupFolder>, Failure> {
+    let databases = match database {
+        Some(database) => vec![escape_database(database)],
+        None => storage.folders("").await?,
+    };
+    let mut candidates = Vec::new();
+    for escaped in databases {
+        // A folder that is none of ours is not our business.
+        let Ok(database) = unescape_database(&escaped) else {
+            continue;
+        };
+        for name in storage.folders(&format!("{escaped}/")).await? {
+            if let Ok(id) = name.parse::<BackupId>() {
+                candidates.push(BackupFolder {
+                    database: database.clone(),
+                    id,
+                });
+            }
+        }
+    }
+    let mut whole: Vec<BackupFolder> = stream::iter(candidates)
+        .map(|folder| async move {
+            let key = Key::parse(&folder.key(MANIFEST))?;
+            Ok::<_, Failure>(storage.head(&key).await?.map(|_| folder))
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_filter_map(|folder| async move { Ok(folder) })
+        .try_collect()
+        .await?;
+    whole.sort();
+    Ok(whole)
+}
+
+/// What a backup says about itself.
+pub async fn manifest(storage: &dyn Storage, folder: &BackupFolder) -> Result<Manifest, Failure> {
+    let key = Key::parse(&folder.key(MANIFEST))?;
+    let mut bytes = Vec::new();
+    let mut chunks = storage.get(&key, None).await?;
+    while let Some(chunk) = chunks.next().await {
+        bytes.extend_from_slice(&chunk?);
+        if bytes.len() > MANIFEST_BYTES {
+            return Err(Failure::corrupt(format!("{key} is too large for a manifest")));
+        }
+    }
+    Manifest::read(&bytes).map_err(|error| Failure::corrupt(format!("{key}: {error}")))
+}
+
+/// The manifests of many backups, in their order; a damaged one is an error of its own.
+pub async fn manifests(
+    storage: &dyn Storage,
+    folders: Vec<BackupFolder>,
+) -> Vec<(BackupFolder, Result<Manifest, Failure>)> {
+    stream::iter(folders)
+        .map(|folder| async move {
+            let manifest = manifest(storage, &folder).await;
+            (folder, manifest)
+        })
+        .buffered(AT_ONCE)
+        .collect()
+        .await
+}
+
+/// Finds one backup by `latest`, an id, the last part of an id, or any of these behind `DATABASE/`.
+pub async fn find(storage: &dyn Storage, selector: &str) -> Result<BackupFolder, Failure> {
+    let selector = selector.trim_matches('/');
+    let (database, wanted) = match selector.rsplit_once('/') {
+        Some((database, wanted)) => (
+            Some(unescape_database(database).unwrap_or_else(|_| database.to_owned())),
+            wanted,
+        ),
+        None => (None, selector),
+    };
+    let found = list(storage, database.as_deref()).await?;
+    let mut fitting = found
+        .iter()
+        .filter(|folder| wanted == "latest" || folder.id.to_string() == wanted || folder.id.short_id() == wanted);
+    let Some(first) = fitting.next() else {
+        return Err(none_found(storage, &found, database.as_deref(), wanted));
+    };
+    // Of one database the newest comes first; of several, "latest" says too little.
+    if let Some(other) = fitting.find(|folder| folder.database != first.database) {
+        return Err(Failure::conflict(format!(
+            "{} holds backups of several databases: {}, {} ...",
+            storage.location(),
+            first.database,
+            other.database
+        ))
+        .hint(format!("say which one: {}/{wanted}", escape_database(&first.database))));
+    }
+    Ok(first.clone())
+}
+
+fn none_found(storage: &dyn Storage, found: &[BackupFolder], database: Option<&str>, wanted: &str) -> Failure {
+    let of = database.map(|database| format!(" of {database}")).unwrap_or_default();
+    let failure = if found.is_empty() {
+        Failure::new(FailureKind::NotFound, format!("there is no backup{of} in {}", storage.location()))
+    } else {
+        Failure::new(
+            FailureKind::NotFound,
+            format!("none of the {} backups{of} in {} is {wanted}", found.len(), storage.location()),
+        )
+    };
+    failure.hint("`orchestrator backup list` shows what there is")
+}
+
+/// Splits the address of a backup (`s3://bucket/prefix/app/<id>`, a folder) into its storage and what to look for there; an
+/// address that does not end in a backup is a storage of its own.
+pub fn split_location(location: &str) -> (String, String) {
+    let trimmed = location.trim_end_matches('/');
+    if let Some((rest, id)) = trimmed.rsplit_once('/')
+        && id.parse::<BackupId>().is_ok()
+        && let Some((root, database)) = rest.rsplit_once('/')
+        && unescape_database(database).is_ok()
+    {
+        return (root.to_owned(), format!("{database}/{id}"));
+    }
+    (trimmed.to_owned(), "latest".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_names_a_backup_or_a_storage() {
+        assert_eq!(
+            split_location("s3://b/p/app/2026-01-17T02-00-00Z-full-0a1b2c3d/"),
+            ("s3://b/p".to_owned(), "app/2026-01-17T02-00-00Z-full-0a1b2c3d".to_owned())
+        );
+        assert_eq!(split_location("s3://b/p"), ("s3://b/p".to_owned(), "latest".to_owned()));
+        assert_eq!(split_location("backups/"), ("backups".to_owned(), "latest".to_owned()));
+    }
+}

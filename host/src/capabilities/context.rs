@@ -1,0 +1,252 @@
+//! What one step may reach, and what it has told so far: the data of its store.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use wasmtime::component::ResourceTable;
+
+use crate::database::ConnectionSettings;
+use crate::failure::{Failure, FailureKind};
+use crate::plugins::grants::Grants;
+use crate::plugins::limits::MemoryLimiter;
+use crate::storage::Storage;
+use crate::transfer::{Progress, Tasks};
+
+/// What the names that a plugin knows stand for.
+#[derive(Clone, Default)]
+pub struct Bindings {
+    /// By the name of the binding.
+    pub databases: BTreeMap<String, ConnectionSettings>,
+    /// By the name of the binding.
+    pub storage: BTreeMap<String, Arc<dyn Storage>>,
+}
+
+/// Hears of a set of objects before its first byte is written, and after it is published or removed.
+pub trait Drafts: Send + Sync {
+    /// Fails when the record cannot be kept: then nothing is written.
+    fn opened(&self, storage: &str, location: &str, prefix: &str) -> Result<(), Failure>;
+    /// It was published, or removed.
+    fn closed(&self, storage: &str, prefix: &str);
+}
+
+/// Why a step must end. One for each step; cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    token: CancellationToken,
+    reason: Arc<AtomicU8>,
+}
+
+const CANCELLED: u8 = 1;
+const DEADLINE: u8 = 2;
+
+impl Stop {
+    /// Ends with `parent` too.
+    pub fn below(parent: &CancellationToken) -> Self {
+        Self {
+            token: parent.child_token(),
+            reason: Arc::default(),
+        }
+    }
+
+    /// Cancelled when the step must end, for whatever reason.
+    pub fn token(&self) -> &CancellationToken {
+        &self.token
+    }
+
+    /// The deadline of the step has passed.
+    pub fn deadline(&self) {
+        let _ = self.reason.compare_exchange(0, DEADLINE, Ordering::SeqCst, Ordering::SeqCst);
+        self.token.cancel();
+    }
+
+    /// Somebody wants the run to end.
+    pub fn cancel(&self) {
+        let _ = self.reason.compare_exchange(0, CANCELLED, Ordering::SeqCst, Ordering::SeqCst);
+        self.token.cancel();
+    }
+
+    /// Whether the step must end.
+    pub fn is_stopped(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
+    /// The reason, once the step must end.
+    pub fn failure(&self) -> Failure {
+        match self.reason.load(Ordering::SeqCst) {
+            DEADLINE => Failure::new(FailureKind::Timeout, "the step's deadline has passed")
+                .hint("raise `deadline` in the limits"),
+            _ => Failure::cancelled(),
+        }
+    }
+
+    /// Waits for `work`, but no longer than until the step must end.
+    pub async fn race<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        match self.token.run_until_cancelled(work).await {
+            Some(result) => result,
+            None => Err(self.failure()),
+        }
+    }
+}
+
+/// What a step told about itself.
+#[derive(Clone, Debug, Default)]
+pub struct StepReport {
+    /// Each in one sentence.
+    pub warnings: Vec<String>,
+    /// For the report and the deployment log.
+    pub facts: BTreeMap<String, serde_json::Value>,
+}
+
+/// The data of one step's store.
+pub struct StepContext {
+    pub(super) table: ResourceTable,
+    pub(crate) limiter: MemoryLimiter,
+    pub(super) bindings: Bindings,
+    pub(super) grants: Grants,
+    pub(super) tasks: Arc<Tasks>,
+    pub(super) progress: Progress,
+    pub(super) stop: Stop,
+    pub(super) drafts: Arc<dyn Drafts>,
+    pub(super) unpublished: Unpublished,
+    pub(super) run: Uuid,
+    pub(super) random: u64,
+    pub(super) log_bytes_left: usize,
+    pub(super) report: StepReport,
+    pub(super) report_bytes_left: usize,
+    pub(super) connections: Arc<AtomicUsize>,
+}
+
+/// Everything that a step's context is made of.
+pub struct StepSetup {
+    /// What the names lead to.
+    pub bindings: Bindings,
+    /// What the step may do.
+    pub grants: Grants,
+    /// Where others watch it.
+    pub progress: Progress,
+    /// When it must end.
+    pub stop: Stop,
+    /// Where half backups are remembered.
+    pub drafts: Arc<dyn Drafts>,
+    /// The run that it is a step of.
+    pub run: Uuid,
+    /// The same seed gives the plugin the same random numbers.
+    pub seed: u64,
+}
+
+impl StepContext {
+    /// A context in which nothing has happened yet.
+    pub fn new(setup: StepSetup) -> Self {
+        let limits = &setup.grants.limits;
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.resources);
+        Self {
+            table,
+            limiter: MemoryLimiter::new(limits.memory_bytes),
+            tasks: Arc::new(Tasks::new(
+                setup.stop.token().clone(),
+                setup.progress.clone(),
+                limits.transfers,
+            )),
+            log_bytes_left: limits.log_bytes,
+            report_bytes_left: limits.result_bytes,
+            bindings: setup.bindings,
+            grants: setup.grants,
+            progress: setup.progress,
+            stop: setup.stop,
+            drafts: setup.drafts,
+            unpublished: Unpublished::default(),
+            run: setup.run,
+            random: setup.seed,
+            report: StepReport::default(),
+            connections: Arc::default(),
+        }
+    }
+
+    /// Ends all background work and removes what was not published. The step is over only after this.
+    pub fn closing(&self) -> impl Future<Output = Vec<String>> + Send + use<> {
+        let tasks = self.tasks.clone();
+        let unpublished = self.unpublished.clone();
+        let drafts = self.drafts.clone();
+        async move {
+            tasks.close().await;
+            let mut leftovers = Vec::new();
+            for draft in unpublished.take() {
+                match crate::storage::remove_all(draft.storage.as_ref(), &format!("{}/", draft.prefix)).await {
+                    Ok(()) => drafts.closed(&draft.binding, &draft.prefix),
+                    Err(error) => leftovers.push(format!(
+                        "could not remove the unfinished {} in {}: {error}; the next start tries again",
+                        draft.prefix,
+                        draft.storage.location()
+                    )),
+                }
+            }
+            leftovers
+        }
+    }
+
+    /// Takes what the step told.
+    pub fn report(&mut self) -> StepReport {
+        std::mem::take(&mut self.report)
+    }
+}
+
+/// A set of objects that does not exist yet.
+#[derive(Clone)]
+pub(super) struct UnpublishedDraft {
+    pub binding: String,
+    pub storage: Arc<dyn Storage>,
+    pub prefix: String,
+}
+
+/// Those of one step; emptied by `publish`, or at the end of the step.
+#[derive(Clone, Default)]
+pub(super) struct Unpublished(Arc<Mutex<Vec<UnpublishedDraft>>>);
+
+impl Unpublished {
+    fn list(&self) -> std::sync::MutexGuard<'_, Vec<UnpublishedDraft>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn add(&self, draft: UnpublishedDraft) {
+        self.list().push(draft);
+    }
+
+    pub fn published(&self, binding: &str, prefix: &str) {
+        self.list().retain(|draft| draft.binding != binding || draft.prefix != prefix);
+    }
+
+    fn take(&self) -> Vec<UnpublishedDraft> {
+        std::mem::take(&mut self.list())
+    }
+}
+
+/// Text from a plugin without what a terminal would obey: control characters and bidirectional overrides.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .filter(|c| *c == '\n' || *c == '\t' || !(c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminal_escapes_are_removed() {
+        assert_eq!(printable("a\x1b[31mb\u{202e}c\r\n\td\0"), "a[31mbc\n\td");
+    }
+
+    #[tokio::test]
+    async fn a_stopped_step_waits_no_longer_and_says_why() {
+        let stop = Stop::default();
+        stop.deadline();
+        stop.cancel();
+        let failure = stop.race(std::future::pending::<Result<(), Failure>>()).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Timeout);
+    }
+}

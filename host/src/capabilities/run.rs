@@ -1,0 +1,86 @@
+//! `run`: log, progress, facts, clock and random numbers.
+
+use jiff::Timestamp;
+use tracing::{debug, info, warn};
+
+use super::context::{StepContext, printable};
+use super::v0_1_0::orchestrator::plugin::run::{Host, Level};
+use crate::failure::Failure;
+
+impl Host for StepContext {
+    async fn log(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
+        let Some(left) = self.log_bytes_left.checked_sub(message.len() + 1) else {
+            if self.log_bytes_left > 0 {
+                self.log_bytes_left = 0;
+                self.report.warnings.push("the plugin's log was cut: it reached its limit (`log_kib`)".to_owned());
+            }
+            return Ok(());
+        };
+        self.log_bytes_left = left;
+        let message = printable(&message);
+        match level {
+            Level::Debug => debug!(target: "plugin", "{message}"),
+            Level::Info => info!(target: "plugin", "{message}"),
+            Level::Warning => warn!(target: "plugin", "{message}"),
+        }
+        Ok(())
+    }
+
+    async fn warn(&mut self, message: String) -> wasmtime::Result<()> {
+        if let Some(left) = self.report_bytes_left.checked_sub(message.len() + 1) {
+            self.report_bytes_left = left;
+            self.report.warnings.push(printable(&message));
+        }
+        Ok(())
+    }
+
+    async fn fact(&mut self, key: String, json: String) -> Result<(), Failure> {
+        let known = !key.is_empty() && key.len() <= 64 && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        if !known {
+            return Err(Failure::invalid_input(format!("the fact's key {key:?} is not in kebab-case")));
+        }
+        let left = self.report_bytes_left.checked_sub(key.len() + json.len()).ok_or_else(|| {
+            Failure::limit("the plugin's facts reached their limit").hint("raise `result_kib` in the plugin's limits")
+        })?;
+        let value = serde_json::from_str(&json)
+            .map_err(|error| Failure::invalid_input(format!("the fact {key} is no JSON: {error}")))?;
+        self.report_bytes_left = left;
+        self.report.facts.insert(key, value);
+        Ok(())
+    }
+
+    async fn expect(&mut self, bytes: u64, items: u64) -> wasmtime::Result<()> {
+        self.progress.expect(bytes, items);
+        Ok(())
+    }
+
+    async fn phase(&mut self, name: String) -> wasmtime::Result<()> {
+        self.progress.phase(&printable(&name));
+        Ok(())
+    }
+
+    async fn now(&mut self) -> wasmtime::Result<u64> {
+        Ok(u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0))
+    }
+
+    async fn random(&mut self) -> wasmtime::Result<u64> {
+        // SplitMix64 (Steele, Lea and Flood, 2014): small, seeded, and the same on every machine.
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.random;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        Ok(mixed ^ (mixed >> 31))
+    }
+
+    async fn id(&mut self) -> wasmtime::Result<String> {
+        Ok(self.run.to_string())
+    }
+
+    async fn host(&mut self) -> wasmtime::Result<String> {
+        Ok(concat!("orchestrator ", env!("CARGO_PKG_VERSION")).to_owned())
+    }
+
+    async fn cancelled(&mut self) -> wasmtime::Result<bool> {
+        Ok(self.stop.is_stopped())
+    }
+}

@@ -1,0 +1,96 @@
+//! Statements and copies that run one after another in the background.
+
+use std::sync::Arc;
+
+use futures_util::TryStreamExt;
+use tokio_postgres::SimpleQueryMessage;
+
+use super::sessions::{Link, copy_in, write_large_object};
+use crate::failure::{Failure, FailureKind};
+use crate::transfer::{Receipt, Source};
+
+/// One step of a script, with its stream already taken from the plugin.
+pub(super) enum Step {
+    Statement(String),
+    CopyIn(String, Source),
+    WriteLargeObject(u32, Source),
+}
+
+/// Set at the start of an atomic script, gone when a statement of it has ended the transaction.
+const MARK: &str = "SET LOCAL orchestrator.script = 'atomic'";
+const MARK_QUERY: &str = "SELECT pg_catalog.current_setting('orchestrator.script', true)";
+
+/// Runs the steps; the first failure ends the script, and an atomic one leaves nothing behind.
+pub(super) async fn run(link: Arc<Link>, steps: Vec<Step>, atomic: bool) -> Result<Receipt, Failure> {
+    let _turn = link.enter().await?;
+    if atomic {
+        link.run(link.client().batch_execute(&format!("BEGIN; {MARK}"))).await?;
+    }
+    let result = run_steps(&link, steps).await;
+    if !atomic {
+        return result;
+    }
+    match result {
+        Ok(receipt) => {
+            commit(&link).await?;
+            Ok(receipt)
+        }
+        Err(failure) => {
+            // The first failure is the one to tell; a rollback fails only where the connection is gone.
+            if let Err(second) = link.run(link.client().batch_execute("ROLLBACK")).await {
+                tracing::debug!("rolling back: {second}");
+            }
+            Err(failure)
+        }
+    }
+}
+
+async fn commit(link: &Arc<Link>) -> Result<(), Failure> {
+    let rows = link.run(link.client().query(MARK_QUERY, &[])).await?;
+    let mark: Option<String> = rows.first().map(|row| row.try_get(0)).transpose()?.flatten();
+    if mark.as_deref() != Some("atomic") {
+        return Err(Failure::new(
+            FailureKind::Refused,
+            "a statement of an atomic script ended its transaction",
+        ));
+    }
+    link.run(link.client().batch_execute("COMMIT")).await
+}
+
+async fn run_steps(link: &Arc<Link>, steps: Vec<Step>) -> Result<Receipt, Failure> {
+    let mut receipt = Receipt::default();
+    let mut total = 0;
+    for step in steps {
+        let rows = match step {
+            Step::Statement(sql) => link.run(affected(link, &sql)).await?,
+            Step::CopyIn(sql, source) => {
+                let meter = source.meter();
+                let rows = copy_in(link, &sql, source).await?;
+                receipt.plain_bytes += meter.plain_bytes();
+                rows
+            }
+            Step::WriteLargeObject(oid, source) => {
+                receipt.plain_bytes += write_large_object(link, oid, source).await?;
+                0
+            }
+        };
+        total += rows;
+        receipt.steps.push(rows);
+    }
+    receipt.rows = Some(total);
+    Ok(receipt)
+}
+
+/// The rows that the command tags report; rows that a statement returns are passed over.
+async fn affected(link: &Arc<Link>, sql: &str) -> Result<u64, tokio_postgres::Error> {
+    link.client()
+        .simple_query_raw(sql)
+        .await?
+        .try_fold(0, |total, message| async move {
+            Ok(match message {
+                SimpleQueryMessage::CommandComplete(rows) => total + rows,
+                _ => total,
+            })
+        })
+        .await
+}

@@ -1,0 +1,209 @@
+//! `storage`: objects, and sets of objects that exist only when their last one is written.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use manifest::StorageRight;
+use wasmtime::component::Resource;
+
+use super::context::{Drafts, StepContext, Unpublished, UnpublishedDraft};
+use super::streams::ByteSource;
+use super::v0_1_0::orchestrator::plugin::storage::{Host, HostDraft, HostStore, Object, Range};
+use super::v0_1_0::orchestrator::plugin::streams::TransferOptions;
+use crate::failure::{Failure, FailureKind};
+use crate::storage::{Key, ObjectInfo, Storage};
+use crate::transfer::{Source, Transfer, object};
+
+/// What a plugin holds as a `store`.
+pub struct Store {
+    binding: String,
+    storage: Arc<dyn Storage>,
+}
+
+/// What a plugin holds as a `draft`.
+pub struct Draft {
+    binding: String,
+    storage: Arc<dyn Storage>,
+    prefix: String,
+    puts: Arc<Puts>,
+}
+
+/// The objects of a draft: it is published only when all that were begun are whole.
+#[derive(Default)]
+struct Puts {
+    begun: AtomicUsize,
+    stored: AtomicUsize,
+}
+
+impl StepContext {
+    fn right(&self, store: &Resource<Store>, right: StorageRight) -> Result<(String, Arc<dyn Storage>), Failure> {
+        let store = self.held(store)?;
+        self.grants.storage(&store.binding, right)?;
+        Ok((store.binding.clone(), store.storage.clone()))
+    }
+}
+
+impl Host for StepContext {
+    async fn open(&mut self, binding: String) -> Result<Resource<Store>, Failure> {
+        self.grants.any_storage(&binding)?;
+        let storage = self
+            .bindings
+            .storage
+            .get(&binding)
+            .ok_or_else(|| Failure::not_found(format!("there is no storage named {binding:?}")))?
+            .clone();
+        self.keep(Store { binding, storage })
+    }
+}
+
+impl HostStore for StepContext {
+    async fn list(&mut self, store: Resource<Store>, prefix: String, after: Option<String>) -> Result<Vec<Object>, Failure> {
+        let (_, storage) = self.right(&store, StorageRight::Read)?;
+        let after = after.map(|key| parse_key(&key)).transpose()?;
+        self.stop
+            .race(async { Ok(storage.list(&prefix, after.as_ref()).await?.into_iter().map(described).collect()) })
+            .await
+    }
+
+    async fn folders(&mut self, store: Resource<Store>, prefix: String) -> Result<Vec<String>, Failure> {
+        let (_, storage) = self.right(&store, StorageRight::Read)?;
+        self.stop.race(async { Ok(storage.folders(&prefix).await?) }).await
+    }
+
+    async fn head(&mut self, store: Resource<Store>, key: String) -> Result<Option<Object>, Failure> {
+        let (_, storage) = self.right(&store, StorageRight::Read)?;
+        let key = parse_key(&key)?;
+        self.stop.race(async { Ok(storage.head(&key).await?.map(described)) }).await
+    }
+
+    async fn get(&mut self, store: Resource<Store>, key: String, range: Option<Range>) -> Result<Resource<ByteSource>, Failure> {
+        let (_, storage) = self.right(&store, StorageRight::Read)?;
+        let key = parse_key(&key)?;
+        let range = match range {
+            Some(range) => Some(
+                range.offset
+                    ..range
+                        .offset
+                        .checked_add(range.bytes)
+                        .ok_or_else(|| Failure::invalid_input("the range ends beyond any object"))?,
+            ),
+            None => None,
+        };
+        let label = key.to_string();
+        let source = Source::new(Source::deferred(async move {
+            use futures_util::{StreamExt, TryStreamExt};
+            let stream = storage.get(&key, range).await?;
+            Ok(stream.map_err(Failure::from).boxed())
+        }));
+        self.keep(ByteSource::new(source, label))
+    }
+
+    async fn delete(&mut self, store: Resource<Store>, keys: Vec<String>) -> Result<(), Failure> {
+        let (_, storage) = self.right(&store, StorageRight::Delete)?;
+        let keys = keys.iter().map(|key| parse_key(key)).collect::<Result<Vec<_>, _>>()?;
+        self.stop.race(async { Ok(storage.delete(&keys).await?) }).await
+    }
+
+    async fn create(&mut self, store: Resource<Store>, prefix: String) -> Result<Resource<Draft>, Failure> {
+        let (binding, storage) = self.right(&store, StorageRight::Write)?;
+        let prefix = parse_key(prefix.trim_end_matches('/'))?.to_string();
+        let present = self
+            .stop
+            .race(async { Ok(storage.list(&format!("{prefix}/"), None).await?) })
+            .await?;
+        if !present.is_empty() {
+            return Err(Failure::new(
+                FailureKind::AlreadyExists,
+                format!("{prefix} in {} holds objects already", storage.location()),
+            ));
+        }
+        self.drafts.opened(&binding, &storage.location(), &prefix)?;
+        self.unpublished.add(UnpublishedDraft {
+            binding: binding.clone(),
+            storage: storage.clone(),
+            prefix: prefix.clone(),
+        });
+        self.keep(Draft {
+            binding,
+            storage,
+            prefix,
+            puts: Arc::default(),
+        })
+    }
+
+    async fn drop(&mut self, store: Resource<Store>) -> wasmtime::Result<()> {
+        self.table.delete(store)?;
+        Ok(())
+    }
+}
+
+impl HostDraft for StepContext {
+    async fn put(
+        &mut self,
+        draft: Resource<Draft>,
+        name: String,
+        sources: Vec<Resource<ByteSource>>,
+        options: TransferOptions,
+    ) -> Result<Resource<Transfer>, Failure> {
+        let sources = sources
+            .into_iter()
+            .map(|source| Ok(self.released(source)?.into_source()))
+            .collect::<Result<Vec<_>, Failure>>()?;
+        let draft = self.held(&draft)?;
+        let key = parse_key(&format!("{}/{name}", draft.prefix))?;
+        let (storage, puts) = (draft.storage.clone(), draft.puts.clone());
+        puts.begun.fetch_add(1, Ordering::SeqCst);
+        let meters = sources.iter().map(Source::meter).collect();
+        let expected = (options.expected_bytes > 0).then_some(options.expected_bytes);
+        let transfer = self.tasks.start(options.label, options.expected_bytes, meters, async move {
+            let writer = storage.create(&key, expected).await?;
+            let receipt = object::store(sources, writer).await?;
+            puts.stored.fetch_add(1, Ordering::SeqCst);
+            Ok(receipt)
+        })?;
+        self.keep(transfer)
+    }
+
+    async fn publish(&mut self, draft: Resource<Draft>, name: String, bytes: Vec<u8>) -> Result<(), Failure> {
+        let draft = self.released(draft)?;
+        let (begun, stored) = (draft.puts.begun.load(Ordering::SeqCst), draft.puts.stored.load(Ordering::SeqCst));
+        if begun != stored {
+            return Err(Failure::conflict(format!(
+                "{} cannot be published: {} of its {begun} objects are not whole",
+                draft.prefix,
+                begun - stored
+            )));
+        }
+        let key = parse_key(&format!("{}/{name}", draft.prefix))?;
+        let work = publish(&draft, &key, bytes, &self.unpublished, self.drafts.as_ref());
+        self.stop.race(work).await
+    }
+
+    async fn drop(&mut self, draft: Resource<Draft>) -> wasmtime::Result<()> {
+        // What it wrote is removed at the end of the step, when nothing writes any more.
+        self.table.delete(draft)?;
+        Ok(())
+    }
+}
+
+async fn publish(draft: &Draft, key: &Key, bytes: Vec<u8>, unpublished: &Unpublished, drafts: &dyn Drafts) -> Result<(), Failure> {
+    let mut writer = draft.storage.create(key, Some(bytes.len() as u64)).await?;
+    writer.write(bytes.into()).await?;
+    writer.finish().await?;
+    // No await from here on: a cancellation cannot come between the object and its record.
+    unpublished.published(&draft.binding, &draft.prefix);
+    drafts.closed(&draft.binding, &draft.prefix);
+    Ok(())
+}
+
+fn parse_key(key: &str) -> Result<Key, Failure> {
+    Ok(Key::parse(key)?)
+}
+
+fn described(info: ObjectInfo) -> Object {
+    Object {
+        key: info.key.to_string(),
+        bytes: info.bytes,
+        modified: info.modified,
+    }
+}

@@ -1,0 +1,174 @@
+//! `streams`: sources, transfers, and waiting for them.
+
+use bytes::{Buf, Bytes};
+use futures_util::StreamExt;
+use wasmtime::component::Resource;
+
+use super::context::StepContext;
+use super::v0_1_0::orchestrator::plugin::streams::{
+    Host, HostByteSource, HostTransfer, Part, Receipt, TransferOptions,
+};
+use crate::failure::Failure;
+use crate::transfer::{self, Source, Transfer, codec};
+
+/// A source that a plugin holds: unread, or read up to somewhere by the plugin itself.
+pub struct ByteSource {
+    source: Source,
+    label: String,
+    unread: Bytes,
+}
+
+impl ByteSource {
+    pub(super) fn new(source: Source, label: impl Into<String>) -> Self {
+        Self {
+            source,
+            label: label.into(),
+            unread: Bytes::new(),
+        }
+    }
+
+    /// The rest of the stream.
+    pub(super) fn into_source(self) -> Source {
+        if self.unread.is_empty() {
+            return self.source;
+        }
+        let unread = self.unread;
+        self.source
+            .map(|chunks| futures_util::stream::once(async move { Ok(unread) }).chain(chunks).boxed())
+    }
+}
+
+/// The most that one `read` returns.
+const READ_BYTES: usize = 4 * 1024 * 1024;
+
+impl StepContext {
+    fn push_source(&mut self, source: ByteSource) -> wasmtime::Result<Resource<ByteSource>> {
+        Ok(self.table.push(source)?)
+    }
+
+    /// A failure of the table: a handle that does not exist, or too many of them.
+    pub(super) fn keep<T: Send + 'static>(&mut self, entry: T) -> Result<Resource<T>, Failure> {
+        self.table
+            .push(entry)
+            .map_err(|error| Failure::limit(format!("the plugin holds too many handles: {error}")))
+    }
+
+    pub(super) fn held<T: 'static>(&self, handle: &Resource<T>) -> Result<&T, Failure> {
+        self.table.get(handle).map_err(|error| Failure::internal(error.to_string()))
+    }
+
+    pub(super) fn released<T: 'static>(&mut self, handle: Resource<T>) -> Result<T, Failure> {
+        self.table.delete(handle).map_err(|error| Failure::internal(error.to_string()))
+    }
+}
+
+impl Host for StepContext {
+    async fn wait_any(&mut self, transfers: Vec<Resource<Transfer>>) -> Result<u32, Failure> {
+        if transfers.is_empty() {
+            return Err(Failure::invalid_input("wait-any was called without a transfer"));
+        }
+        let outcomes = transfers
+            .iter()
+            .map(|transfer| Ok(self.held(transfer)?.outcome()))
+            .collect::<Result<Vec<_>, Failure>>()?;
+        let index = self.stop.race(async { Ok(transfer::task::wait_any(outcomes).await) }).await?;
+        u32::try_from(index).map_err(|error| Failure::internal(error.to_string()))
+    }
+}
+
+impl HostByteSource for StepContext {
+    async fn from_bytes(&mut self, bytes: Vec<u8>) -> wasmtime::Result<Resource<ByteSource>> {
+        self.push_source(ByteSource::new(Source::from_bytes(bytes.into()), "bytes of the plugin"))
+    }
+
+    async fn gzip(&mut self, source: Resource<ByteSource>, level: u8) -> Result<Resource<ByteSource>, Failure> {
+        let held = self.released(source)?;
+        let level = codec::check_gzip_level(level)?;
+        let label = held.label.clone();
+        let source = held.into_source().map(|chunks| codec::gzip(chunks, level));
+        self.keep(ByteSource::new(source, label))
+    }
+
+    async fn gunzip(&mut self, source: Resource<ByteSource>) -> wasmtime::Result<Resource<ByteSource>> {
+        let held = self.table.delete(source)?;
+        let label = held.label.clone();
+        let source = held.into_source().recount(codec::gunzip);
+        self.push_source(ByteSource::new(source, label))
+    }
+
+    async fn expect(
+        &mut self,
+        source: Resource<ByteSource>,
+        bytes: u64,
+        sha256: String,
+    ) -> Result<Resource<ByteSource>, Failure> {
+        let held = self.released(source)?;
+        let mut digest = [0; 32];
+        hex::decode_to_slice(&sha256, &mut digest)
+            .map_err(|error| Failure::invalid_input(format!("{sha256:?} is no SHA-256: {error}")))?;
+        let label = held.label.clone();
+        let source = held.into_source().expect(label.clone(), bytes, digest);
+        self.keep(ByteSource::new(source, label))
+    }
+
+    async fn discard(&mut self, source: Resource<ByteSource>, options: TransferOptions) -> Result<Resource<Transfer>, Failure> {
+        let source = self.released(source)?.into_source();
+        let meters = vec![source.meter()];
+        let transfer = self.tasks.start(options.label, options.expected_bytes, meters, transfer::object::discard(source))?;
+        self.keep(transfer)
+    }
+
+    async fn read(&mut self, source: Resource<ByteSource>, max: u32) -> Result<Vec<u8>, Failure> {
+        let stop = self.stop.clone();
+        let held = self.table.get_mut(&source).map_err(|error| Failure::internal(error.to_string()))?;
+        while held.unread.is_empty() {
+            match stop.race(async { held.source.next().await.transpose() }).await? {
+                Some(chunk) => held.unread = chunk,
+                None => return Ok(Vec::new()),
+            }
+        }
+        let bytes = held.unread.len().min(max as usize).min(READ_BYTES);
+        let taken = held.unread[..bytes].to_vec();
+        held.unread.advance(bytes);
+        Ok(taken)
+    }
+
+    async fn drop(&mut self, source: Resource<ByteSource>) -> wasmtime::Result<()> {
+        self.table.delete(source)?;
+        Ok(())
+    }
+}
+
+impl HostTransfer for StepContext {
+    async fn wait(&mut self, transfer: Resource<Transfer>) -> Result<Receipt, Failure> {
+        let outcome = self.held(&transfer)?.outcome();
+        let receipt = self.stop.race(outcome).await?;
+        Ok(Receipt {
+            bytes: receipt.bytes,
+            sha256: receipt.sha256,
+            plain_bytes: receipt.plain_bytes,
+            rows: receipt.rows,
+            parts: receipt
+                .parts
+                .into_iter()
+                .map(|part| Part {
+                    offset: part.offset,
+                    bytes: part.bytes,
+                    plain_bytes: part.plain_bytes,
+                    rows: part.rows,
+                })
+                .collect(),
+            steps: receipt.steps,
+        })
+    }
+
+    async fn cancel(&mut self, transfer: Resource<Transfer>) -> wasmtime::Result<()> {
+        self.table.get(&transfer)?.cancel();
+        Ok(())
+    }
+
+    async fn drop(&mut self, transfer: Resource<Transfer>) -> wasmtime::Result<()> {
+        self.table.delete(transfer)?;
+        Ok(())
+    }
+}

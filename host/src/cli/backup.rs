@@ -1,0 +1,295 @@
+//! `orchestrator backup`: create, list, show, verify, delete.
+
+use std::io::{IsTerminal, Write};
+
+use archive::layout::BackupFolder;
+use archive::manifest::Manifest;
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::globals::Globals;
+use super::output::Output;
+use super::run::{run_and_report, single};
+use super::table;
+use crate::backups;
+use crate::exit;
+use crate::failure::Failure;
+use crate::jobs::Project;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BackupCommand {
+    /// Back up a database now
+    Create(CreateCommand),
+    /// List the backups in a storage, newest first
+    List(ListCommand),
+    /// Show what a backup holds
+    Show(OneBackup),
+    /// Check every byte of a backup against its manifest
+    Verify(VerifyCommand),
+    /// Delete backups
+    Delete(DeleteCommand),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CreateCommand {
+    /// The database to back up; not needed where there is one
+    #[arg(long, short, value_name = "DATABASE")]
+    database: Option<String>,
+    /// Where the backup goes; not needed where there is one storage
+    #[arg(long, short, value_name = "STORAGE")]
+    storage: Option<String>,
+    /// Connections that read at the same time [default: one for each core]
+    #[arg(long, short, value_name = "N")]
+    jobs: Option<u32>,
+    /// gzip level, 0 (none) to 9 (smallest) [default: 6]
+    #[arg(long, short = 'Z', value_name = "LEVEL")]
+    level: Option<u8>,
+    /// Why it is taken; stands in the backup's name [default: full]
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+    /// Read the catalog, show what would be stored, and store nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListCommand {
+    /// Only backups of this database, by its name on the server or its binding
+    #[arg(long, short, value_name = "DATABASE")]
+    database: Option<String>,
+    /// The storage; not needed where there is one
+    #[arg(long, short, value_name = "STORAGE")]
+    storage: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OneBackup {
+    /// latest, an id, the last part of an id, or DATABASE/ and one of these
+    #[arg(default_value = "latest")]
+    backup: String,
+    /// The storage; not needed where there is one
+    #[arg(long, short, value_name = "STORAGE")]
+    storage: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyCommand {
+    #[command(flatten)]
+    which: OneBackup,
+    /// Objects that are read at the same time [default: one for each core]
+    #[arg(long, short, value_name = "N")]
+    jobs: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DeleteCommand {
+    /// Ids, or last parts of ids
+    #[arg(required = true)]
+    backups: Vec<String>,
+    /// The storage; not needed where there is one
+    #[arg(long, short, value_name = "STORAGE")]
+    storage: Option<String>,
+    /// Delete without asking
+    #[arg(long, short)]
+    yes: bool,
+    /// Show what would be deleted
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) async fn execute(command: BackupCommand, globals: &Globals, output: &Output) -> Result<u8, Failure> {
+    let project = globals.open_project().await?;
+    match command {
+        BackupCommand::Create(command) => create(command, &project, output).await,
+        BackupCommand::List(command) => list(command, &project, output).await,
+        BackupCommand::Show(which) => show(which, &project, output).await,
+        BackupCommand::Verify(command) => verify(command, &project, output).await,
+        BackupCommand::Delete(command) => delete(command, &project, output).await,
+    }
+}
+
+async fn create(command: CreateCommand, project: &Project, output: &Output) -> Result<u8, Failure> {
+    let mut parameters = Map::new();
+    let given = [
+        ("database", command.database.map(Value::from)),
+        ("storage", command.storage.map(Value::from)),
+        ("jobs", command.jobs.map(Value::from)),
+        ("level", command.level.map(Value::from)),
+        ("kind", command.kind.map(Value::from)),
+    ];
+    parameters.extend(given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    let mut request = single("backup", "backup", parameters);
+    request.dry_run = command.dry_run;
+    run_and_report(project, request, output).await
+}
+
+/// The storage that is named, or the only one.
+pub(super) fn storage_name(project: &Project, named: Option<&str>) -> Result<String, Failure> {
+    if let Some(name) = named {
+        return Ok(name.to_owned());
+    }
+    let mut names = project.config.storage.keys();
+    match (names.next(), names.next()) {
+        (Some(only), None) => Ok(only.to_string()),
+        (None, _) => Err(Failure::invalid_input("the configuration names no storage")
+            .hint("add [storage.main] with a url, or set DATABASE_URL and let backups/ serve")),
+        (Some(_), Some(_)) => Err(Failure::invalid_input("the configuration names several storages").hint("say which one: --storage")),
+    }
+}
+
+async fn list(command: ListCommand, project: &Project, output: &Output) -> Result<u8, Failure> {
+    let storage = project.storage(&storage_name(project, command.storage.as_deref())?).await?;
+    // A binding's name stands for the database that it leads to.
+    let database = command.database.map(|name| match project.config.databases.get(name.as_str()) {
+        Some(binding) => binding.settings.database.clone(),
+        None => name,
+    });
+    let folders = backups::list(storage.as_ref(), database.as_deref()).await?;
+    let described = backups::manifests(storage.as_ref(), folders).await;
+    let damaged = described.iter().any(|(_, manifest)| manifest.is_err());
+    let document = json!({
+        "storage": storage.location(),
+        "backups": described.iter().map(|(folder, manifest)| listed(folder, manifest)).collect::<Vec<_>>(),
+    });
+    output.result(&document, || {
+        if described.is_empty() {
+            return format!("no backups in {}", storage.location());
+        }
+        let rows = described.iter().map(|(folder, manifest)| row(folder, manifest)).collect();
+        table::table(
+            &["ID", "DATABASE", "SERVER", "TABLES", "ROWS", "SIZE"],
+            &["TABLES", "ROWS", "SIZE"],
+            rows,
+        )
+    })?;
+    Ok(if damaged { exit::WARNINGS } else { exit::DONE })
+}
+
+fn row(folder: &BackupFolder, manifest: &Result<Manifest, Failure>) -> Vec<String> {
+    let id = folder.id.to_string();
+    match manifest {
+        Ok(manifest) => vec![
+            id,
+            folder.database.clone(),
+            manifest.server.version.clone(),
+            table::count(manifest.totals.tables),
+            table::count(manifest.totals.rows),
+            table::bytes(manifest.totals.bytes),
+        ],
+        Err(failure) => vec![id, folder.database.clone(), format!("damaged: {failure}")],
+    }
+}
+
+fn listed(folder: &BackupFolder, manifest: &Result<Manifest, Failure>) -> Value {
+    match manifest {
+        Ok(manifest) => json!({
+            "id": folder.id.to_string(),
+            "database": folder.database,
+            "kind": manifest.kind,
+            "time": manifest.snapshot.time,
+            "server_version": manifest.server.version,
+            "tables": manifest.totals.tables,
+            "rows": manifest.totals.rows,
+            "bytes": manifest.totals.bytes,
+            "plain_bytes": manifest.totals.plain_bytes,
+        }),
+        Err(failure) => json!({ "id": folder.id.to_string(), "database": folder.database, "error": failure }),
+    }
+}
+
+async fn show(which: OneBackup, project: &Project, output: &Output) -> Result<u8, Failure> {
+    let storage = project.storage(&storage_name(project, which.storage.as_deref())?).await?;
+    let folder = backups::find(storage.as_ref(), &which.backup).await?;
+    let manifest = backups::manifest(storage.as_ref(), &folder).await?;
+    let document = serde_json::to_value(&manifest).map_err(|error| Failure::internal(format!("writing JSON: {error}")))?;
+    output.result(&document, || describe(&manifest))?;
+    Ok(exit::DONE)
+}
+
+fn describe(manifest: &Manifest) -> String {
+    let lines = [
+        ("id", manifest.backup.to_string()),
+        ("database", manifest.database.clone()),
+        ("snapshot", manifest.snapshot.time.clone()),
+        ("WAL position", manifest.snapshot.lsn.clone().unwrap_or_default()),
+        ("server", format!("PostgreSQL {}", manifest.server.version)),
+        ("made by", format!("{} {}", manifest.tool.name, manifest.tool.version)),
+        ("archive", format!("{} {}", manifest.archive.version, manifest.archive.compression)),
+        ("encoding", manifest.encoding.clone()),
+        ("extensions", manifest.extensions.iter().map(|extension| extension.name.as_str()).collect::<Vec<_>>().join(", ")),
+        ("roles", manifest.roles.join(", ")),
+        ("stored", table::bytes(manifest.totals.bytes)),
+        ("before compression", table::bytes(manifest.totals.plain_bytes)),
+    ];
+    let mut text: String = lines
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| format!("{name:18}  {value}\n"))
+        .collect();
+    let rows = manifest
+        .objects
+        .iter()
+        .filter_map(|object| {
+            let data = object.table.as_ref()?;
+            Some(vec![
+                format!("{}.{}", data.schema, data.name),
+                table::count(data.rows),
+                table::bytes(data.plain_bytes),
+                table::bytes(object.bytes),
+            ])
+        })
+        .collect::<Vec<_>>();
+    if !rows.is_empty() {
+        text.push('\n');
+        text.push_str(&table::table(&["TABLE", "ROWS", "PLAIN", "STORED"], &["ROWS", "PLAIN", "STORED"], rows));
+    }
+    text
+}
+
+async fn verify(command: VerifyCommand, project: &Project, output: &Output) -> Result<u8, Failure> {
+    let mut parameters = Map::new();
+    parameters.insert("storage".to_owned(), storage_name(project, command.which.storage.as_deref())?.into());
+    parameters.insert("backup".to_owned(), command.which.backup.into());
+    if let Some(jobs) = command.jobs {
+        parameters.insert("jobs".to_owned(), jobs.into());
+    }
+    run_and_report(project, single("verify", "verify", parameters), output).await
+}
+
+async fn delete(command: DeleteCommand, project: &Project, output: &Output) -> Result<u8, Failure> {
+    let name = storage_name(project, command.storage.as_deref())?;
+    let storage = project.storage(&name).await?;
+    let mut prefixes = Vec::new();
+    for selector in &command.backups {
+        let folder = backups::find(storage.as_ref(), selector).await?;
+        prefixes.push(folder.prefix().trim_end_matches('/').to_owned());
+    }
+    if !command.dry_run && !command.yes {
+        agree(&storage.location(), &prefixes)?;
+    }
+    let mut parameters = Map::new();
+    parameters.insert("storage".to_owned(), name.into());
+    parameters.insert("backups".to_owned(), prefixes.into());
+    let mut request = single("prune", "prune", parameters);
+    request.dry_run = command.dry_run;
+    run_and_report(project, request, output).await
+}
+
+/// Prints the plan and asks; where nobody can answer, says how to agree.
+fn agree(location: &str, prefixes: &[String]) -> Result<(), Failure> {
+    eprintln!("to be deleted from {location}:");
+    for prefix in prefixes {
+        eprintln!("  {prefix}");
+    }
+    let refusal = || Failure::refused("nothing was deleted").hint("agree with --yes");
+    if !std::io::stdin().is_terminal() {
+        return Err(refusal());
+    }
+    eprint!("delete? [y/N] ");
+    let mut answer = String::new();
+    std::io::stderr()
+        .flush()
+        .and_then(|()| std::io::stdin().read_line(&mut answer))
+        .map_err(|error| Failure::internal(format!("reading the answer: {error}")))?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(refusal()) }
+}

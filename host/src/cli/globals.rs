@@ -1,0 +1,86 @@
+//! The flags of every command, and the project they lead to.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::config::{Config, Environment, Sources};
+use crate::database::ProcessEnvironment;
+use crate::failure::Failure;
+use crate::jobs::{self, Project};
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct Globals {
+    /// Configuration file; by default orchestrator.toml, looked for upward from here
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// local, staging or production; stricter rules apply than the configuration's, never laxer ones
+    #[arg(long, global = true, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// What stdout is for
+    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
+    pub output: Format,
+    /// Errors alone
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// More of the log; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// Who reads stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// A person
+    Human,
+    /// A program: one JSON document
+    Json,
+}
+
+impl Globals {
+    /// Reads the configuration; without a file, what the environment variables say.
+    pub fn load_config(&self) -> Result<Config, Failure> {
+        let environment = self.environment.as_deref().map(parse_environment).transpose()?;
+        let folder = std::env::current_dir()
+            .map_err(|error| Failure::invalid_input(format!("finding the working folder: {error}")))?;
+        let sources = Sources {
+            file: self.config.as_deref(),
+            environment,
+            working_folder: &folder,
+            process: &ProcessEnvironment::from_process(),
+        };
+        Ok(Config::load(&sources)?)
+    }
+
+    /// Reads the configuration, opens the log, and closes what dead runs left.
+    pub async fn open_project(&self) -> Result<Project, Failure> {
+        open(self.load_config()?).await
+    }
+}
+
+fn parse_environment(name: &str) -> Result<Environment, Failure> {
+    Environment::named(name).ok_or_else(|| {
+        Failure::invalid_input(format!("there is no environment named {name:?}"))
+            .hint(format!("there are: {}", Environment::NAMES.join(", ")))
+    })
+}
+
+/// Opens a configuration that may have been added to.
+pub(super) async fn open(config: Config) -> Result<Project, Failure> {
+    let project = Project::open(config, compiled_code())?;
+    let recovered = jobs::recover(&project).await?;
+    for run in recovered.runs {
+        tracing::warn!("the run {run} was interrupted; it is closed now");
+    }
+    for prefix in recovered.removed {
+        tracing::warn!("the unfinished backup {prefix} was removed");
+    }
+    Ok(project)
+}
+
+/// Where compiled plugins are kept: the user's cache folder (XDG Base Directory Specification).
+fn compiled_code() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+    Some(cache.join("orchestrator").join("compiled"))
+}

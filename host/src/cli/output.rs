@@ -1,0 +1,95 @@
+//! What is printed: results on stdout, log and errors on stderr.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+use tracing_subscriber::EnvFilter;
+
+use super::globals::{Format, Globals};
+use crate::capabilities::context::printable;
+use crate::failure::Failure;
+
+/// How this command speaks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Output {
+    format: Format,
+    quiet: bool,
+}
+
+impl Output {
+    pub fn new(globals: &Globals) -> Self {
+        Self {
+            format: globals.output,
+            quiet: globals.quiet,
+        }
+    }
+
+    pub fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// The result: the document for a program, the text for a person.
+    pub fn result(&self, document: &Value, text: impl FnOnce() -> String) -> Result<(), Failure> {
+        let printed = match self.format {
+            Format::Json => serde_json::to_string_pretty(document)
+                .map_err(|error| Failure::internal(format!("writing JSON: {error}")))?,
+            Format::Human => printable(&text()),
+        };
+        let mut stdout = std::io::stdout().lock();
+        match writeln!(stdout, "{}", printed.trim_end_matches('\n')).and_then(|()| stdout.flush()) {
+            // Whoever read it has had enough: `| head`.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            result => result.map_err(|error| Failure::internal(format!("writing to stdout: {error}"))),
+        }
+    }
+
+    /// The error on stderr, and as a document on stdout where a program reads it.
+    pub fn failure(&self, failure: &Failure, code: u8) -> ExitCode {
+        eprint!("{}", printable(&explained(failure)));
+        if self.is_json() {
+            let document = json!({ "status": "failed", "error": failure, "exit_code": code });
+            // The error stands on stderr already; a closed stdout changes nothing.
+            let _ = self.result(&document, String::new);
+        }
+        ExitCode::from(code)
+    }
+}
+
+/// `error: ...`, with what is known beyond the message, each on a line of its own.
+pub(super) fn explained(failure: &Failure) -> String {
+    let mut text = format!("error: {failure}\n");
+    if let Some(detail) = &failure.detail {
+        text.push_str(&format!("  detail: {detail}\n"));
+    }
+    if let Some(hint) = &failure.hint {
+        text.push_str(&format!("  hint: {hint}\n"));
+    }
+    text
+}
+
+/// Log lines on stderr. `ORCHESTRATOR_LOG` says more than -v and -q: a filter as tracing has them.
+pub(super) fn start_log(globals: &Globals) {
+    let level = match (globals.quiet, globals.verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn,plugin=info",
+        (false, 1) => "info,orchestrator=debug,plugin=debug",
+        (false, _) => "debug",
+    };
+    let filter = EnvFilter::try_from_env("ORCHESTRATOR_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colour)
+        .with_target(false);
+    if globals.verbose > 0 {
+        log.init();
+    } else {
+        log.without_time().init();
+    }
+}

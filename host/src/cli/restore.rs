@@ -1,0 +1,131 @@
+//! `orchestrator restore`: from a configured storage, or from any address with nothing but its credentials.
+
+use clap::Args;
+use serde_json::{Map, Value};
+
+use super::globals::{self, Globals};
+use super::output::Output;
+use super::run::{ConsentFlags, run_and_report, single};
+use super::backup::storage_name;
+use crate::backups;
+use crate::config::{Config, DatabaseBinding, Name, StorageBinding, StorageLocation};
+use crate::database::{ConnectionSettings, ProcessEnvironment};
+use crate::failure::Failure;
+
+#[derive(Debug, Args)]
+pub(super) struct RestoreCommand {
+    /// latest, an id, DATABASE/ and one of these, or the address of a backup or of a storage: s3://bucket/prefix, a folder
+    #[arg(value_name = "BACKUP")]
+    backup: String,
+    /// The database to restore into: a binding, or a URL
+    #[arg(long, value_name = "DATABASE|URL")]
+    to: String,
+    /// The storage that holds the backup; not needed where there is one
+    #[arg(long, short, value_name = "STORAGE")]
+    storage: Option<String>,
+    /// Connections that write at the same time [default: one for each core]
+    #[arg(long, short, value_name = "N")]
+    jobs: Option<u32>,
+    /// Create the database first
+    #[arg(long, short = 'C', conflicts_with = "clean")]
+    create: bool,
+    /// Drop what the backup holds from the database first
+    #[arg(long, short)]
+    clean: bool,
+    /// Only definitions
+    #[arg(long, conflicts_with = "data_only")]
+    schema_only: bool,
+    /// Only data
+    #[arg(long, short = 'a')]
+    data_only: bool,
+    /// Only tables that match; may be repeated
+    #[arg(long, short, value_name = "PATTERN")]
+    table: Vec<String>,
+    /// Whoever restores owns everything
+    #[arg(long, short = 'O')]
+    no_owner: bool,
+    /// No GRANT and no REVOKE
+    #[arg(long, short = 'x', visible_alias = "no-acl")]
+    no_privileges: bool,
+    /// Don't read the whole backup before anything is changed; each byte is still checked as it is loaded
+    #[arg(long)]
+    skip_verify: bool,
+    /// Show the plan and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    consent: ConsentFlags,
+}
+
+/// What bindings made from the command line are called.
+const TARGET: &str = "target";
+const SOURCE: &str = "source";
+
+pub(super) async fn execute(command: RestoreCommand, globals: &Globals, output: &Output) -> Result<u8, Failure> {
+    let located = is_location(&command.backup);
+    let addressed = command.to.contains("://");
+    let mut config = globals.load_config()?;
+    let database = if addressed { add_target(&mut config, &command.to)? } else { command.to.clone() };
+    let (storage, selector) = if located {
+        let (storage, selector) = backups::split_location(&command.backup);
+        (add_source(&mut config, &storage)?, selector)
+    } else {
+        (String::new(), command.backup.clone())
+    };
+    let project = globals::open(config).await?;
+    let storage = match storage.is_empty() {
+        true => storage_name(&project, command.storage.as_deref())?,
+        false => storage,
+    };
+
+    let mut parameters = Map::new();
+    let mode = match (command.create, command.clean) {
+        (true, _) => "create",
+        (_, true) => "clean",
+        _ => "into-empty",
+    };
+    for (name, value) in [("database", database), ("storage", storage), ("backup", selector), ("mode", mode.to_owned())] {
+        parameters.insert(name.to_owned(), value.into());
+    }
+    let flags = [
+        ("schema_only", command.schema_only),
+        ("data_only", command.data_only),
+        ("no_owner", command.no_owner),
+        ("no_privileges", command.no_privileges),
+        ("skip_verify", command.skip_verify),
+    ];
+    for (name, value) in flags {
+        parameters.insert(name.to_owned(), Value::from(value));
+    }
+    parameters.insert("table".to_owned(), command.table.into());
+    if let Some(jobs) = command.jobs {
+        parameters.insert("jobs".to_owned(), jobs.into());
+    }
+    let mut request = single("restore", "restore", parameters);
+    request.dry_run = command.dry_run;
+    request.consent = command.consent.into();
+    run_and_report(&project, request, output).await
+}
+
+/// An address, rather than the id of a backup: a URL, or a folder that is there.
+fn is_location(text: &str) -> bool {
+    text.contains("://") || text.starts_with("file:") || std::path::Path::new(text).is_dir()
+}
+
+fn add_target(config: &mut Config, url: &str) -> Result<String, Failure> {
+    let settings = ConnectionSettings::parse(url, &ProcessEnvironment::from_process())?;
+    let binding = DatabaseBinding {
+        settings,
+        direct_settings: None,
+    };
+    config.databases.insert(TARGET.parse::<Name>()?, binding);
+    Ok(TARGET.to_owned())
+}
+
+fn add_source(config: &mut Config, location: &str) -> Result<String, Failure> {
+    let folder = std::env::current_dir()
+        .map_err(|error| Failure::invalid_input(format!("finding the working folder: {error}")))?;
+    let location = StorageLocation::parse(location, &folder)?;
+    config.storage.insert(SOURCE.parse::<Name>()?, StorageBinding::at(location));
+    Ok(SOURCE.to_owned())
+}

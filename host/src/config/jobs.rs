@@ -1,0 +1,202 @@
+//! `[jobs]`: ordered lists of steps.
+
+use super::error::{ConfigError, Problem};
+use super::interpolation::interpolate;
+use super::name::Name;
+use super::plugins::PluginGrant;
+use super::reader::{Document, Section, problem_at};
+use super::reference::{JOB_DESCRIPTION, JOB_STEPS};
+use super::value::wrong_kind;
+use serde_json::{Map, Value as Json};
+use std::collections::BTreeMap;
+use toml::de::{DeTable, DeValue};
+
+/// The plugins that come with the program.
+pub const BUILT_IN_PLUGINS: [&str; 8] = [
+    "backup",
+    "migrate",
+    "preflight",
+    "prune",
+    "restore",
+    "seed",
+    "snapshot",
+    "verify",
+];
+
+/// Jobs that need no configuration: each is one step of the plugin of its name, on the usual database and storage.
+const BUILT_IN_JOBS: [(&str, &str); 2] = [
+    ("backup", "Take a backup."),
+    ("verify", "Check the newest backup."),
+];
+
+/// What `orchestrator run NAME` does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// What it is for.
+    pub description: Option<String>,
+    /// In this order; at least one.
+    pub steps: Vec<Step>,
+}
+
+/// One plugin with its parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// A built-in plugin, or one of `[plugins]`.
+    pub plugin: Name,
+    /// As the plugin's manifest declares them; `database` and `storage` name bindings.
+    pub parameters: Map<String, Json>,
+}
+
+/// The names that steps may refer to.
+pub(super) struct Bindings<'a> {
+    pub(super) databases: Vec<&'a str>,
+    pub(super) storage: Vec<&'a str>,
+    pub(super) plugins: &'a BTreeMap<Name, PluginGrant>,
+}
+
+/// The built-in jobs, and those of the file, which come first.
+pub(super) fn read(
+    root: &Section<'_>,
+    bindings: &Bindings<'_>,
+) -> Result<BTreeMap<Name, Job>, ConfigError> {
+    let mut jobs = BTreeMap::new();
+    for (name, description) in BUILT_IN_JOBS {
+        let plugin = Name::parse(name).map_err(|problem| root.problem(problem))?;
+        let steps = vec![Step {
+            plugin: plugin.clone(),
+            parameters: Map::new(),
+        }];
+        jobs.insert(
+            plugin,
+            Job {
+                description: Some(description.to_owned()),
+                steps,
+            },
+        );
+    }
+    for (name, section) in root.named("jobs", "jobs")? {
+        jobs.insert(name, job(&section, bindings)?);
+    }
+    Ok(jobs)
+}
+
+fn job(section: &Section<'_>, bindings: &Bindings<'_>) -> Result<Job, ConfigError> {
+    let (place, value) = section
+        .raw(&JOB_STEPS)
+        .ok_or_else(|| section.missing(&JOB_STEPS))?;
+    let path = format!("{}.steps", section.path);
+    let at = |problem| problem_at(place.clone(), &path, problem);
+    let DeValue::Array(items) = value else {
+        return Err(at(wrong_kind("a list of steps", value)));
+    };
+    if items.is_empty() {
+        return Err(at(Problem::new(
+            "the list is empty",
+            "write at least one step: { plugin = \"backup\" }",
+        )));
+    }
+    let mut steps = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let path = format!("{path}[{index}]");
+        let place = section.document.place(item.span().start);
+        let DeValue::Table(table) = item.get_ref() else {
+            return Err(problem_at(
+                place,
+                &path,
+                wrong_kind("a table { plugin = NAME, … }", item.get_ref()),
+            ));
+        };
+        let step = step(table, section.document, bindings)
+            .map_err(|problem| problem_at(place, &path, problem))?;
+        steps.push(step);
+    }
+    Ok(Job {
+        description: section.value(&JOB_DESCRIPTION)?.map(|found| found.value),
+        steps,
+    })
+}
+
+fn step(
+    table: &DeTable<'_>,
+    document: &Document<'_>,
+    bindings: &Bindings<'_>,
+) -> Result<Step, Problem> {
+    let mut parameters = Map::new();
+    for (name, value) in table {
+        parameters.insert(name.get_ref().to_string(), json(value.get_ref(), document)?);
+    }
+    let plugin = match parameters.remove("plugin") {
+        Some(Json::String(plugin)) => plugin,
+        Some(_) => {
+            return Err(Problem::new(
+                "plugin is no text",
+                "write plugin = \"backup\"",
+            ));
+        }
+        None => {
+            return Err(Problem::new(
+                "plugin is missing",
+                "write plugin = \"backup\"",
+            ));
+        }
+    };
+    let is_known = BUILT_IN_PLUGINS.contains(&plugin.as_str())
+        || bindings.plugins.contains_key(plugin.as_str());
+    if !is_known {
+        let known = BUILT_IN_PLUGINS
+            .into_iter()
+            .chain(bindings.plugins.keys().map(Name::as_str));
+        return Err(Problem::unknown("plugin", &plugin, known));
+    }
+    for (kind, known) in [
+        ("database", &bindings.databases),
+        ("storage", &bindings.storage),
+    ] {
+        if let Some(Json::String(name)) = parameters.get(kind)
+            && !known.contains(&name.as_str())
+        {
+            return Err(Problem::unknown(kind, name, known.iter().copied()));
+        }
+    }
+    Ok(Step {
+        plugin: Name::parse(&plugin)?,
+        parameters,
+    })
+}
+
+/// A parameter of any shape; strings after `${…}`, dates and times as text.
+fn json(value: &DeValue<'_>, document: &Document<'_>) -> Result<Json, Problem> {
+    Ok(match value {
+        DeValue::String(text) => Json::String(interpolate(text, document.process)?),
+        DeValue::Boolean(flag) => Json::Bool(*flag),
+        DeValue::Datetime(time) => Json::String(time.to_string()),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map(Json::from)
+            .map_err(|_| {
+                Problem::new(
+                    "a number is too big",
+                    "write a number of 64 bits, or a text",
+                )
+            })?,
+        DeValue::Float(number) => number
+            .as_str()
+            .parse()
+            .ok()
+            .and_then(serde_json::Number::from_f64)
+            .map(Json::Number)
+            .ok_or_else(|| Problem::new("a number is infinite or none", "write a finite number"))?,
+        DeValue::Array(items) => Json::Array(
+            items
+                .iter()
+                .map(|item| json(item.get_ref(), document))
+                .collect::<Result<_, _>>()?,
+        ),
+        DeValue::Table(table) => {
+            let mut object = Map::new();
+            for (name, value) in table {
+                object.insert(name.get_ref().to_string(), json(value.get_ref(), document)?);
+            }
+            Json::Object(object)
+        }
+    })
+}

@@ -1,0 +1,292 @@
+//! Every key of orchestrator.toml: kind, default and description. The reader takes its defaults and the names that it knows
+//! from here, the documentation its tables.
+
+/// One row of the reference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyDoc {
+    /// With the tables before it; `<name>` is a name of the user's choice.
+    pub key: &'static str,
+    /// What can be written.
+    pub kind: String,
+    /// What holds without it.
+    pub default: Option<&'static str>,
+    /// One sentence or two.
+    pub description: &'static str,
+    /// The environment variable that comes before the file.
+    pub variable: Option<String>,
+}
+
+/// All keys, in the order of the documentation.
+pub fn reference() -> Vec<KeyDoc> {
+    let document = |key: &&Key| KeyDoc {
+        key: key.path,
+        kind: key.kind.to_string(),
+        default: key.default,
+        description: key.description,
+        variable: key.variable(),
+    };
+    KEYS.iter().map(document).collect()
+}
+
+/// A key and all that is to be said about it.
+pub(super) struct Key {
+    pub(super) path: &'static str,
+    pub(super) kind: Kind,
+    /// As it would stand in the file, without quotes. A default that depends stands in the description.
+    pub(super) default: Option<&'static str>,
+    description: &'static str,
+}
+
+/// What a key holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    /// Never quoted in a message.
+    Secret,
+    Flag,
+    Number,
+    Size,
+    Duration,
+    Path,
+    OneOf(&'static [&'static str]),
+    SeveralOf(&'static [&'static str]),
+    Steps,
+    Table,
+}
+
+impl Key {
+    /// The last part of the path.
+    pub(super) fn name(&self) -> &'static str {
+        self.path
+            .rsplit_once('.')
+            .map_or(self.path, |(_, name)| name)
+    }
+
+    /// `ORCHESTRATOR_LOG_MARKDOWN` for `log.markdown`; a key below a name of the user's choice has none.
+    pub(super) fn variable(&self) -> Option<String> {
+        let plain = !self.path.contains('<') && !matches!(self.kind, Kind::Steps | Kind::Table);
+        plain.then(|| {
+            format!(
+                "ORCHESTRATOR_{}",
+                self.path.replace('.', "_").to_uppercase()
+            )
+        })
+    }
+}
+
+/// The names that can stand directly in a table, given with `<name>` in its path; `None` when any name can.
+pub(super) fn names_in(table: &str) -> Option<Vec<&'static str>> {
+    let mut names: Vec<&'static str> = Vec::new();
+    for key in KEYS {
+        let rest = match table {
+            "" => Some(key.path),
+            _ => key
+                .path
+                .strip_prefix(table)
+                .and_then(|rest| rest.strip_prefix('.')),
+        };
+        let Some(name) = rest.and_then(|rest| rest.split('.').next()) else {
+            continue;
+        };
+        if name == "<name>" {
+            return None;
+        }
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Some(names)
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Secret => "secret text",
+            Self::Flag => "true or false",
+            Self::Number => "whole number",
+            Self::Size => "size, as \"64MiB\"",
+            Self::Duration => "duration, as \"90s\" or \"1h30m\"",
+            Self::Path => "path, relative to the file's folder",
+            Self::OneOf(words) => return write!(f, "one of {}", words.join(", ")),
+            Self::SeveralOf(words) => return write!(f, "list of {}", words.join(", ")),
+            Self::Steps => "list of steps",
+            Self::Table => "table",
+        })
+    }
+}
+
+const fn key(
+    path: &'static str,
+    kind: Kind,
+    default: Option<&'static str>,
+    description: &'static str,
+) -> Key {
+    Key {
+        path,
+        kind,
+        default,
+        description,
+    }
+}
+
+/// Defines the keys and their list at once, so that none is left out.
+macro_rules! keys {
+    ($($name:ident = $path:literal, $kind:expr, $default:expr, $description:literal;)*) => {
+        $(pub(super) const $name: Key = key($path, $kind, $default, $description);)*
+        const KEYS: &[&Key] = &[$(&$name),*];
+    };
+}
+
+keys! {
+    ENVIRONMENT = "environment", Kind::OneOf(&super::Environment::NAMES), None,
+        "What may be done without being asked. Left out, databases on this machine are local, any other makes it production.";
+
+    DATABASE_URL = "databases.<name>.url", Kind::Secret, None,
+        "Where the database is: postgresql://USER:PASSWORD@HOST:PORT/DATABASE with libpq's parameters, or keyword=value. What it leaves open comes from PG* variables and ~/.pgpass. Without any [databases], `app` is taken from DATABASE_URL, else from PG* variables.";
+    DATABASE_URL_FILE = "databases.<name>.url_file", Kind::Path, None,
+        "A file that holds the URL, in place of url.";
+    DATABASE_DIRECT_URL = "databases.<name>.direct_url", Kind::Secret, None,
+        "The URL around a pooler such as PgBouncer, for what needs a session of its own: backups, migrations, restores.";
+    DATABASE_DIRECT_URL_FILE = "databases.<name>.direct_url_file", Kind::Path, None,
+        "A file that holds the direct URL, in place of direct_url.";
+
+    STORAGE_URL = "storage.<name>.url", Kind::Text, None,
+        "Where backups lie: s3://BUCKET/PREFIX, or file:FOLDER. Without any [storage], `main` is file:backups.";
+    STORAGE_ENDPOINT = "storage.<name>.endpoint", Kind::Text, None,
+        "The URL of an S3 API that is not AWS's.";
+    STORAGE_REGION = "storage.<name>.region", Kind::Text, None,
+        "The bucket's region; left out, AWS_REGION or the AWS profile says it.";
+    STORAGE_PATH_STYLE = "storage.<name>.path_style", Kind::Flag, None,
+        "Whether the bucket stands in the path rather than in the host's name. Left out, true with an endpoint, else false.";
+    STORAGE_SSE_KMS_KEY = "storage.<name>.sse_kms_key", Kind::Text, None,
+        "The KMS key that encrypts objects in the bucket.";
+    STORAGE_CLASS = "storage.<name>.storage_class", Kind::Text, None,
+        "The storage class of objects, such as STANDARD_IA. Classes that must be thawed before reading are refused.";
+    STORAGE_ACCESS_KEY = "storage.<name>.access_key", Kind::Text, None,
+        "The access key's id; left out, the AWS credential chain is used.";
+    STORAGE_ACCESS_KEY_FILE = "storage.<name>.access_key_file", Kind::Path, None,
+        "A file that holds the access key's id.";
+    STORAGE_SECRET_KEY = "storage.<name>.secret_key", Kind::Secret, None,
+        "The access key's secret.";
+    STORAGE_SECRET_KEY_FILE = "storage.<name>.secret_key_file", Kind::Path, None,
+        "A file that holds the access key's secret.";
+
+    LOG_DATABASE = "log.database", Kind::Text, None,
+        "The database that holds orchestrator.deployment_log. Left out, `app`, else the only database.";
+    LOG_STATE = "log.state", Kind::Path, Some(".orchestrator"),
+        "The folder of the journal of runs, of locks and caches on this machine.";
+    LOG_MARKDOWN = "log.markdown", Kind::Path, Some("DEPLOYMENT_LOG.md"),
+        "The deployment log for people.";
+    LOG_REPORTS = "log.reports", Kind::Path, Some("reports"),
+        "The folder of one report for each run.";
+
+    MIGRATIONS_FOLDER = "migrations.folder", Kind::Path, Some("migrations"),
+        "The folder of migrations, in Prisma's layout.";
+
+    JOB_DESCRIPTION = "jobs.<name>.description", Kind::Text, None,
+        "What the job is for.";
+    JOB_STEPS = "jobs.<name>.steps", Kind::Steps, None,
+        "What to run, in this order: { plugin = NAME, and the plugin's parameters }. A job named as a built-in one replaces it.";
+
+    PLUGIN_FILE = "plugins.<name>.file", Kind::Path, None,
+        "The component of a plugin that is not built in.";
+    PLUGIN_SHA256 = "plugins.<name>.sha256", Kind::Text, None,
+        "The file's digest, as `orchestrator plugin inspect` prints it.";
+    GRANT_DATABASE_ACCESS = "plugins.<name>.grants.databases.<name>.access", Kind::OneOf(&["read", "write", "admin"]), Some("read"),
+        "What the plugin may do with the database: read-only transactions; any statement; also create and drop databases.";
+    GRANT_STORAGE_RIGHTS = "plugins.<name>.grants.storage.<name>.rights", Kind::SeveralOf(&["read", "write", "delete"]), Some("read"),
+        "What the plugin may do with objects in the storage.";
+    PLUGIN_LIMITS = "plugins.<name>.limits", Kind::Table, None,
+        "Limits for this plugin, with the keys of [limits]. Built-in plugins can be named here too.";
+
+    LIMIT_MEMORY = "limits.memory", Kind::Size, Some("256MiB"),
+        "Memories and tables of one step's plugin, summed.";
+    LIMIT_DEADLINE = "limits.deadline", Kind::Duration, Some("24h"),
+        "How long one step may take.";
+    LIMIT_GRACE = "limits.grace", Kind::Duration, Some("10s"),
+        "How long a plugin may take to return after it was cancelled.";
+    LIMIT_COMPONENT = "limits.component", Kind::Size, Some("64MiB"),
+        "Size of a plugin's file.";
+    LIMIT_CALL = "limits.call", Kind::Size, Some("8MiB"),
+        "What a plugin may pass to the host in one call.";
+    LIMIT_LOG = "limits.log", Kind::Size, Some("1MiB"),
+        "What a step may log.";
+    LIMIT_RESULT = "limits.result", Kind::Size, Some("1MiB"),
+        "Size of a step's result.";
+    LIMIT_CONNECTIONS = "limits.connections", Kind::Number, Some("16"),
+        "Connections to databases that a step may have open.";
+    LIMIT_TRANSFERS = "limits.transfers", Kind::Number, Some("64"),
+        "Transfers that a step may have under way.";
+    LIMIT_RESOURCES = "limits.resources", Kind::Number, Some("10000"),
+        "Connections, transactions, streams and the like that a step may hold at a time.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_unique_and_described() {
+        for (index, key) in KEYS.iter().enumerate() {
+            assert!(
+                KEYS[..index].iter().all(|earlier| earlier.path != key.path),
+                "{} twice",
+                key.path
+            );
+            assert!(key.description.ends_with('.'), "{}", key.path);
+        }
+    }
+
+    #[test]
+    fn tables_know_their_names() {
+        assert_eq!(
+            names_in("log").unwrap(),
+            ["database", "state", "markdown", "reports"]
+        );
+        assert_eq!(
+            names_in("plugins.<name>.grants").unwrap(),
+            ["databases", "storage"]
+        );
+        assert_eq!(names_in("databases"), None);
+        assert_eq!(
+            names_in("").unwrap(),
+            [
+                "environment",
+                "databases",
+                "storage",
+                "log",
+                "migrations",
+                "jobs",
+                "plugins",
+                "limits"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_reference_as_people_read_it() {
+        let lines: Vec<String> = reference()
+            .iter()
+            .filter(|row| row.key.starts_with("log.") || row.key.contains("access"))
+            .map(|row| {
+                format!(
+                    "{} | {} | {} | {}",
+                    row.key,
+                    row.kind,
+                    row.default.unwrap_or("-"),
+                    row.variable.as_deref().unwrap_or("-")
+                )
+            })
+            .collect();
+        insta::assert_snapshot!(lines.join("\n"), @"
+        storage.<name>.access_key | text | - | -
+        storage.<name>.access_key_file | path, relative to the file's folder | - | -
+        log.database | text | - | ORCHESTRATOR_LOG_DATABASE
+        log.state | path, relative to the file's folder | .orchestrator | ORCHESTRATOR_LOG_STATE
+        log.markdown | path, relative to the file's folder | DEPLOYMENT_LOG.md | ORCHESTRATOR_LOG_MARKDOWN
+        log.reports | path, relative to the file's folder | reports | ORCHESTRATOR_LOG_REPORTS
+        plugins.<name>.grants.databases.<name>.access | one of read, write, admin | read | -
+        ");
+    }
+}

@@ -1,0 +1,144 @@
+//! Whether a pooler answers in the server's place.
+//!
+//! A server announces its process id at the start of a session, for cancel requests; PgBouncer and its kind announce
+//! numbers of their own. tokio-postgres keeps the announced one to itself, but writes it into a cancel request: so one is
+//! written to ourselves, and read.
+
+use std::future::{Ready, ready};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio_postgres::Client;
+use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
+
+/// Codes in place of a protocol version (PostgreSQL's `src/include/libpq/pqcomm.h`).
+const SSL_REQUEST: u32 = 80_877_103;
+const CANCEL_REQUEST: u32 = 80_877_102;
+
+/// The process id that whoever answered announced for this session; `None` when there was none.
+pub(super) async fn announced_process_id(client: &Client) -> Option<i32> {
+    let (ours, theirs) = tokio::io::duplex(64);
+    let token = client.cancel_token();
+    let (sent, received) = tokio::join!(
+        token.cancel_query_raw(ours, Unencrypted),
+        read_cancel_request(theirs)
+    );
+    sent.ok()?;
+    received.ok().filter(|id| *id != 0)
+}
+
+async fn read_cancel_request(mut stream: DuplexStream) -> io::Result<i32> {
+    loop {
+        let (_length, code) = (stream.read_u32().await?, stream.read_u32().await?);
+        match code {
+            SSL_REQUEST => stream.write_all(b"S").await?,
+            CANCEL_REQUEST => {
+                let id = stream.read_i32().await?;
+                let _secret = stream.read_i32().await?;
+                return Ok(id);
+            }
+            _ => return Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+}
+
+/// Claims to encrypt, for a stream that never leaves this function.
+struct Unencrypted;
+
+struct Plain(DuplexStream);
+
+impl TlsConnect<DuplexStream> for Unencrypted {
+    type Stream = Plain;
+    type Error = io::Error;
+    type Future = Ready<io::Result<Plain>>;
+
+    fn connect(self, stream: DuplexStream) -> Self::Future {
+        ready(Ok(Plain(stream)))
+    }
+}
+
+impl TlsStream for Plain {
+    fn channel_binding(&self) -> ChannelBinding {
+        ChannelBinding::none()
+    }
+}
+
+impl AsyncRead for Plain {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Plain {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_server::{TestServer, as_postgres_command};
+    use super::super::{connect, inspect};
+    use std::net::{TcpListener, TcpStream};
+    use std::path::Path;
+    use std::time::{Duration, Instant};
+
+    #[tokio::test]
+    async fn pgbouncer_is_seen_in_between() {
+        let server = TestServer::start("", "host all all 127.0.0.1/32 scram-sha-256\n");
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let conf = server.path("pgbouncer.ini");
+        let text = format!(
+            "[databases]\n* = host=127.0.0.1 port={} user=postgres password=right\n[pgbouncer]\n\
+             listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n\
+             pool_mode = transaction\n",
+            server.port
+        );
+        std::fs::write(&conf, text).unwrap();
+        let mut pooler = as_postgres_command(Path::new("/usr/sbin/pgbouncer"))
+            .args(["-q", conf.to_str().unwrap()])
+            .spawn()
+            .unwrap();
+        let begin = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(
+                begin.elapsed() < Duration::from_secs(10),
+                "pgbouncer does not start"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let through = server.settings_of(&format!("postgres://any@127.0.0.1:{port}/postgres"));
+        let pooled = match connect(&through, "test").await {
+            Ok(connection) => inspect(&connection.client).await.map(|facts| facts.pooled),
+            Err(error) => Err(error),
+        };
+        pooler.kill().unwrap();
+        pooler.wait().unwrap();
+        assert!(pooled.unwrap());
+        let direct = connect(&server.settings("127.0.0.1", ""), "test")
+            .await
+            .unwrap();
+        assert!(!inspect(&direct.client).await.unwrap().pooled);
+    }
+}

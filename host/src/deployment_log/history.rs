@@ -1,0 +1,375 @@
+//! What the journal's events add up to: every run it knows, as it stands.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::record::{RunRecord, Status, StepRecord};
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Line {
+    pub at: Timestamp,
+    pub event: Event,
+}
+
+/// What happened. An event that this version does not know makes its line unreadable, and unreadable lines are kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Event {
+    /// The first line after a compaction. Runs that started before `horizon` may be in the table alone.
+    Compacted {
+        bytes: u64,
+        horizon: Option<Timestamp>,
+    },
+    Started {
+        record: Box<RunRecord>,
+    },
+    Draft(Draft),
+    DraftClosed {
+        run: Uuid,
+        prefix: String,
+    },
+    Step {
+        run: Uuid,
+        index: usize,
+        step: Box<StepRecord>,
+    },
+    Fact {
+        run: Uuid,
+        key: String,
+        value: Value,
+    },
+    Warning {
+        run: Uuid,
+        message: String,
+    },
+    Finished {
+        record: Box<RunRecord>,
+    },
+    /// Another machine's run, read from the table.
+    Imported {
+        record: Box<RunRecord>,
+    },
+    /// The table holds these runs closed.
+    Replayed {
+        runs: Vec<Uuid>,
+    },
+    /// The table is about to be replaced, and every row of it is in the journal.
+    Held,
+}
+
+/// A set of objects that a run has begun to write, and that exists only once it is published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Draft {
+    /// The run that writes it.
+    pub run: Uuid,
+    /// The storage's binding.
+    pub storage: String,
+    /// Where the storage was then: its URL without secrets.
+    pub location: String,
+    /// Below which all of its objects lie.
+    pub prefix: String,
+}
+
+/// One run, as the journal knows it.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    pub record: RunRecord,
+    /// Begun, and neither published nor removed.
+    pub drafts: Vec<Draft>,
+    /// Read from the table: another machine answers for it.
+    pub imported: bool,
+    /// The table holds it closed.
+    pub in_table: bool,
+    /// The time of its last event.
+    pub last_sign: Timestamp,
+}
+
+/// All runs of the journal.
+#[derive(Clone, Debug, Default)]
+pub(super) struct History {
+    runs: BTreeMap<Uuid, Run>,
+    /// Older runs may be in the table alone.
+    pub horizon: Option<Timestamp>,
+    /// Lines that this version cannot read, as they are.
+    pub unreadable: Vec<String>,
+}
+
+impl History {
+    pub fn run(&self, run: Uuid) -> Option<&Run> {
+        self.runs.get(&run)
+    }
+
+    pub fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.runs.values()
+    }
+
+    /// The newest run first.
+    pub fn newest_first(&self) -> Vec<&Run> {
+        let mut runs: Vec<&Run> = self.runs.values().collect();
+        runs.sort_by_key(|run| std::cmp::Reverse((run.record.started, run.record.run_id)));
+        runs
+    }
+
+    /// Takes the next line of the journal.
+    pub fn apply(&mut self, line: Line) {
+        let Line { at, event } = line;
+        match event {
+            Event::Compacted { horizon, .. } => self.horizon = horizon,
+            Event::Started { record } | Event::Finished { record } => self.take(*record, at, false),
+            Event::Imported { record } => self.take(*record, at, true),
+            Event::Draft(draft) => {
+                if let Some(run) = self.touch(draft.run, at) {
+                    run.drafts.push(draft);
+                }
+            }
+            Event::DraftClosed { run, prefix } => {
+                // Not a sign of life: a later start may have cleaned up.
+                if let Some(run) = self.runs.get_mut(&run) {
+                    run.drafts.retain(|draft| draft.prefix != prefix);
+                }
+            }
+            Event::Step { run, index, step } => {
+                if let Some(run) = self.touch(run, at) {
+                    match run.record.steps.get_mut(index) {
+                        Some(known) => *known = *step,
+                        None => run.record.steps.push(*step),
+                    }
+                }
+            }
+            Event::Fact { run, key, value } => {
+                if let Some(run) = self.touch(run, at) {
+                    run.record.facts.set(&key, value);
+                }
+            }
+            Event::Warning { run, message } => {
+                if let Some(run) = self.touch(run, at) {
+                    run.record.warnings.push(message);
+                }
+            }
+            Event::Replayed { runs } => {
+                for run in runs {
+                    if let Some(run) = self.runs.get_mut(&run) {
+                        run.in_table = run.record.status.is_closed();
+                    }
+                }
+            }
+            Event::Held => {
+                self.horizon = None;
+                self.runs.values_mut().for_each(|run| run.in_table = false);
+            }
+        }
+    }
+
+    fn take(&mut self, record: RunRecord, at: Timestamp, imported: bool) {
+        match self.runs.get_mut(&record.run_id) {
+            Some(run) => {
+                if record.status.supersedes(run.record.status) {
+                    run.record = record;
+                    run.in_table = imported && run.record.status.is_closed();
+                }
+                run.last_sign = at;
+            }
+            None => {
+                let in_table = imported && record.status.is_closed();
+                let run = Run {
+                    record,
+                    drafts: Vec::new(),
+                    imported,
+                    in_table,
+                    last_sign: at,
+                };
+                self.runs.insert(run.record.run_id, run);
+            }
+        }
+    }
+
+    /// An open run that has given a sign of life. What arrives after its end is not taken.
+    fn touch(&mut self, run: Uuid, at: Timestamp) -> Option<&mut Run> {
+        let run = self
+            .runs
+            .get_mut(&run)
+            .filter(|run| !run.record.status.is_closed())?;
+        run.last_sign = at;
+        Some(run)
+    }
+
+    /// The same history in as few lines as it takes, without the runs that the table holds beyond the newest `keep`.
+    pub fn compacted(&self, keep: usize) -> (Vec<Line>, Option<Timestamp>) {
+        let mut lines = Vec::new();
+        let mut replayed = Vec::new();
+        let mut horizon = self.horizon;
+        for (position, run) in self.newest_first().into_iter().enumerate() {
+            if position >= keep && run.in_table && run.drafts.is_empty() {
+                let after = whole_microsecond_after(run.record.started);
+                horizon = Some(horizon.map_or(after, |known| known.max(after)));
+                continue;
+            }
+            let record = Box::new(run.record.clone());
+            // An open run goes before its drafts; a closed one after them, since nothing is taken after its end.
+            let opened = RunRecord {
+                status: Status::Running,
+                ..run.record.clone()
+            };
+            if !run.drafts.is_empty() && !run.imported {
+                lines.push(Line {
+                    at: run.last_sign,
+                    event: Event::Started {
+                        record: Box::new(opened),
+                    },
+                });
+                lines.extend(run.drafts.iter().cloned().map(|draft| Line {
+                    at: run.last_sign,
+                    event: Event::Draft(draft),
+                }));
+            }
+            let event = match (run.imported, run.record.status.is_closed()) {
+                (true, _) => Event::Imported { record },
+                (false, true) => Event::Finished { record },
+                (false, false) => Event::Started { record },
+            };
+            lines.push(Line {
+                at: run.last_sign,
+                event,
+            });
+            if run.in_table {
+                replayed.push(run.record.run_id);
+            }
+        }
+        if !replayed.is_empty() {
+            lines.push(Line {
+                at: Timestamp::now(),
+                event: Event::Replayed { runs: replayed },
+            });
+        }
+        (lines, horizon)
+    }
+}
+
+fn whole_microsecond_after(time: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(time.as_microsecond().saturating_add(1)).unwrap_or(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::{Trigger, now};
+    use super::*;
+
+    fn at(event: Event) -> Line {
+        Line { at: now(), event }
+    }
+
+    fn started(job: &str) -> RunRecord {
+        RunRecord::new(job, Trigger::Cli, "alice", "local")
+    }
+
+    fn fold(lines: Vec<Line>) -> History {
+        let mut history = History::default();
+        lines.into_iter().for_each(|line| history.apply(line));
+        history
+    }
+
+    #[test]
+    fn nothing_is_taken_after_the_end() {
+        let mut record = started("backup");
+        let run = record.run_id;
+        let first = at(Event::Started {
+            record: Box::new(record.clone()),
+        });
+        let draft = Draft {
+            run,
+            storage: "main".into(),
+            location: "file:backups".into(),
+            prefix: "app/b1/".into(),
+        };
+        record.close(Status::Succeeded, None, 0);
+        let history = fold(vec![
+            first,
+            at(Event::Draft(draft.clone())),
+            at(Event::Finished {
+                record: Box::new(record.clone()),
+            }),
+            at(Event::Warning {
+                run,
+                message: "late".into(),
+            }),
+        ]);
+        let run = history.run(run).unwrap();
+        assert_eq!((&run.record, &run.drafts), (&record, &vec![draft]));
+    }
+
+    #[test]
+    fn compaction_changes_nothing_but_the_number_of_lines() {
+        let mut closed = started("seed");
+        closed.close(Status::Failed, None, 1);
+        let open = started("backup");
+        let draft = Draft {
+            run: closed.run_id,
+            storage: "main".into(),
+            location: "file:b".into(),
+            prefix: "p/".into(),
+        };
+        let lines = vec![
+            at(Event::Started {
+                record: Box::new(RunRecord {
+                    status: Status::Running,
+                    finished: None,
+                    ..closed.clone()
+                }),
+            }),
+            at(Event::Draft(draft)),
+            at(Event::Started {
+                record: Box::new(open.clone()),
+            }),
+            at(Event::Warning {
+                run: open.run_id,
+                message: "slow".into(),
+            }),
+            at(Event::Finished {
+                record: Box::new(closed.clone()),
+            }),
+            at(Event::Replayed {
+                runs: vec![closed.run_id],
+            }),
+        ];
+        let before = fold(lines);
+        let (lines, horizon) = before.compacted(0);
+        let after = fold(lines);
+        assert_eq!(horizon, None, "a run with an open draft is never dropped");
+        for run in before.runs() {
+            let same = after.run(run.record.run_id).unwrap();
+            assert_eq!(
+                (&same.record, &same.drafts, same.in_table),
+                (&run.record, &run.drafts, run.in_table)
+            );
+        }
+        assert_eq!(after.runs().count(), 2);
+    }
+
+    #[test]
+    fn only_what_the_table_holds_is_dropped() {
+        let mut replayed = started("backup");
+        replayed.close(Status::Succeeded, None, 0);
+        let mut fresh = started("backup");
+        fresh.close(Status::Succeeded, None, 0);
+        let history = fold(vec![
+            at(Event::Finished {
+                record: Box::new(replayed.clone()),
+            }),
+            at(Event::Finished {
+                record: Box::new(fresh.clone()),
+            }),
+            at(Event::Replayed {
+                runs: vec![replayed.run_id],
+            }),
+        ]);
+        let (lines, horizon) = history.compacted(0);
+        let after = fold(lines);
+        assert!(after.run(replayed.run_id).is_none() && after.run(fresh.run_id).is_some());
+        assert!(horizon.unwrap() > replayed.started);
+    }
+}

@@ -1,0 +1,227 @@
+//! The rows of `orchestrator.deployment_log`, one a run: written forward only, and read.
+//!
+//! Statements are unnamed, so that a pooler in transaction mode may stand in between.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
+
+use super::entry::verified;
+use super::error::LogError;
+use super::layout::written;
+use super::record::{RunRecord, Status};
+
+/// Rows that travel at once: some hundred KiB.
+const BATCH: usize = 200;
+
+/// Whether the table is there at all.
+pub(super) async fn exists(client: &Client) -> Result<bool, LogError> {
+    let there = "SELECT to_regclass('orchestrator.deployment_log') IS NOT NULL";
+    let rows = client
+        .query_typed(there, &[])
+        .await
+        .map_err(LogError::table("look for"))?;
+    Ok(rows.iter().any(|row| row.get(0)))
+}
+
+/// Writes records, forward only: a row that is closed changes no more, but from `interrupted` to what the run reported.
+pub(super) async fn upsert(client: &Client, records: &[&RunRecord]) -> Result<(), LogError> {
+    let names: Vec<&str> = written().map(|column| column.name).collect();
+    let names = names.join(", ");
+    let typed: Vec<String> = written()
+        .map(|column| format!("{} {}", column.name, column.r#type))
+        .collect();
+    let set: Vec<String> = written()
+        .skip(1)
+        .map(|column| format!("{0} = EXCLUDED.{0}", column.name))
+        .collect();
+    let statement = format!(
+        "INSERT INTO orchestrator.deployment_log AS log ({names}) SELECT {names} FROM jsonb_to_recordset($1) AS r ({})\n\
+         ON CONFLICT (run_id) DO UPDATE SET {}, recorded = now()\n\
+         WHERE log.status = 'running' OR (log.status = 'interrupted' AND EXCLUDED.status NOT IN ('running', 'interrupted'))",
+        typed.join(", "),
+        set.join(", "),
+    );
+    for batch in records.chunks(BATCH) {
+        let rows: Vec<Value> = batch.iter().map(|record| row(record)).collect();
+        let mut rows = Value::Array(rows);
+        let mut done = client
+            .execute_typed(&statement, &[(&rows, Type::JSONB)])
+            .await;
+        // A database in another encoding than UTF-8 cannot hold every character; better a `?` than no row.
+        if let Err(error) = &done
+            && error.code() == Some(&SqlState::UNTRANSLATABLE_CHARACTER)
+        {
+            to_ascii(&mut rows);
+            done = client
+                .execute_typed(&statement, &[(&rows, Type::JSONB)])
+                .await;
+        }
+        done.map_err(LogError::table("write to"))?;
+    }
+    Ok(())
+}
+
+/// The status of every run that started at or after `since`. Rows with a status of a newer version are passed over.
+pub(super) async fn statuses(
+    client: &Client,
+    since: Option<Timestamp>,
+) -> Result<BTreeMap<Uuid, Status>, LogError> {
+    let since = since.map_or("-infinity".to_owned(), |since| since.to_string());
+    let query = "SELECT run_id::text, status FROM orchestrator.deployment_log WHERE started >= $1::text::timestamptz";
+    let rows = client
+        .query_typed(query, &[(&since, Type::TEXT)])
+        .await
+        .map_err(LogError::table("read"))?;
+    let status = |row: &tokio_postgres::Row| {
+        let (run, status): (&str, String) = (row.get(0), row.get(1));
+        Some((
+            run.parse().ok()?,
+            serde_json::from_value(status.into()).ok()?,
+        ))
+    };
+    Ok(rows.iter().filter_map(status).collect())
+}
+
+/// The records of these runs.
+pub(super) async fn fetch(client: &Client, runs: &[Uuid]) -> Result<Vec<RunRecord>, LogError> {
+    let mut records = Vec::with_capacity(runs.len());
+    for batch in runs.chunks(BATCH) {
+        let batch: Vec<String> = batch.iter().map(Uuid::to_string).collect();
+        records.extend(
+            select(
+                client,
+                "WHERE run_id = ANY ($1::text[]::uuid[])",
+                &[(&batch, Type::TEXT_ARRAY)],
+            )
+            .await?,
+        );
+    }
+    Ok(records)
+}
+
+/// The newest records, newest first.
+pub(super) async fn newest(client: &Client, limit: usize) -> Result<Vec<RunRecord>, LogError> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    select(
+        client,
+        "ORDER BY started DESC, run_id DESC LIMIT $1",
+        &[(&limit, Type::INT8)],
+    )
+    .await
+}
+
+/// The records whose id begins or ends with `part`, at most ten. `part` holds hex digits and `-` alone.
+pub(super) async fn find(client: &Client, part: &str) -> Result<Vec<RunRecord>, LogError> {
+    let clause = "WHERE run_id::text LIKE $1 || '%' OR run_id::text LIKE '%' || $1 LIMIT 10";
+    select(client, clause, &[(&part, Type::TEXT)]).await
+}
+
+async fn select(
+    client: &Client,
+    clause: &str,
+    parameters: &[(&(dyn ToSql + Sync), Type)],
+) -> Result<Vec<RunRecord>, LogError> {
+    let fields = [
+        "job",
+        "trigger",
+        "actor",
+        "host",
+        "environment",
+        "database",
+        "status",
+        "warnings",
+        "exit_code",
+        "steps",
+        "facts",
+        "error",
+    ];
+    let fields: Vec<String> = fields
+        .iter()
+        .map(|field| format!("'{field}', {field}"))
+        .collect();
+    let time = |name| {
+        format!("'{name}', to_char({name} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+    };
+    let query = format!(
+        "SELECT run_id::text, jsonb_build_object('run_id', run_id, {}, {}, {}) FROM orchestrator.deployment_log {clause}",
+        time("started"),
+        time("finished"),
+        fields.join(", "),
+    );
+    let rows = client
+        .query_typed(&query, parameters)
+        .await
+        .map_err(LogError::table("read"))?;
+    let record = |row: &tokio_postgres::Row| {
+        let (run, record): (&str, Value) = (row.get(0), row.get(1));
+        serde_json::from_value(record)
+            .inspect_err(|error| tracing::warn!(run, %error, "a row of orchestrator.deployment_log cannot be read; it is passed over"))
+            .ok()
+    };
+    Ok(rows.iter().filter_map(record).collect())
+}
+
+/// A record as the columns hold it.
+fn row(record: &RunRecord) -> Value {
+    let facts = &record.facts;
+    let digests = record
+        .steps
+        .iter()
+        .map(|step| format!("{} {} {}", step.plugin, step.version, step.sha256));
+    json!({
+        "run_id": record.run_id,
+        "job": record.job,
+        "trigger": record.trigger,
+        "actor": record.actor,
+        "host": record.host,
+        "environment": record.environment,
+        "database": record.database,
+        "started": record.started,
+        "finished": record.finished,
+        "status": record.status,
+        "change": facts.change(),
+        "migrations": facts.migrations(),
+        "backup": facts.backup(),
+        "downtime_seconds": facts.downtime(),
+        "rollback_plan": facts.rollback_plan(),
+        "verification": facts.verification().iter().map(verified).collect::<Vec<_>>(),
+        "warnings": record.warnings,
+        "error_message": record.error.as_ref().map(|error| &error.message),
+        "exit_code": record.exit_code,
+        "plugin_digests": digests.collect::<Vec<_>>(),
+        "steps": record.steps,
+        "facts": facts,
+        "error": record.error,
+    })
+}
+
+fn to_ascii(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            *text = text
+                .chars()
+                .map(|character| if character.is_ascii() { character } else { '?' })
+                .collect()
+        }
+        Value::Array(items) => items.iter_mut().for_each(to_ascii),
+        Value::Object(fields) => {
+            let ascii = std::mem::take(fields).into_iter().map(|(key, mut field)| {
+                to_ascii(&mut field);
+                (
+                    key.chars()
+                        .map(|character| if character.is_ascii() { character } else { '?' })
+                        .collect(),
+                    field,
+                )
+            });
+            *fields = ascii.collect();
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}

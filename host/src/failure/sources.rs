@@ -1,0 +1,77 @@
+//! Every room's own error, as one failure.
+
+use super::{Failure, FailureKind};
+use crate::config::ConfigError;
+use crate::database::{DatabaseError, DatabaseErrorKind, SettingsError};
+use crate::deployment_log::LogError;
+use crate::storage::{StorageError, StorageErrorKind};
+
+impl From<DatabaseError> for Failure {
+    fn from(error: DatabaseError) -> Self {
+        let kind = match error.kind {
+            DatabaseErrorKind::InvalidSettings => FailureKind::InvalidInput,
+            DatabaseErrorKind::Unreachable | DatabaseErrorKind::TooManyConnections => FailureKind::Unavailable,
+            DatabaseErrorKind::AuthenticationFailed
+            | DatabaseErrorKind::TlsFailed
+            | DatabaseErrorKind::Query
+            | DatabaseErrorKind::Protocol => FailureKind::Database,
+            DatabaseErrorKind::NoSuchDatabase => FailureKind::NotFound,
+            DatabaseErrorKind::PermissionDenied => FailureKind::Refused,
+            DatabaseErrorKind::Cancelled => FailureKind::Cancelled,
+            DatabaseErrorKind::Timeout => FailureKind::Timeout,
+        };
+        let report = error.report.as_deref();
+        Self {
+            sqlstate: report.map(|report| report.sqlstate.clone()),
+            detail: report.and_then(|report| report.detail.clone()),
+            hint: error.hint.clone().or_else(|| report.and_then(|report| report.hint.clone())),
+            ..Self::new(kind, error.message)
+        }
+    }
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        let kind = match error.kind() {
+            StorageErrorKind::NotFound | StorageErrorKind::BucketMissing => FailureKind::NotFound,
+            StorageErrorKind::AccessDenied | StorageErrorKind::Unauthenticated => FailureKind::Refused,
+            StorageErrorKind::WrongRegion | StorageErrorKind::InvalidKey | StorageErrorKind::InvalidLocation => {
+                FailureKind::InvalidInput
+            }
+            StorageErrorKind::Unavailable | StorageErrorKind::Throttled => FailureKind::Unavailable,
+            StorageErrorKind::Corrupt => FailureKind::Corrupt,
+            StorageErrorKind::Full => FailureKind::LimitExceeded,
+            StorageErrorKind::Other => FailureKind::Internal,
+        };
+        Self {
+            hint: error.hint().map(Into::into),
+            ..Self::new(kind, error.to_string())
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::invalid_input(error.to_string()).hint(error.hint)
+    }
+}
+
+impl From<SettingsError> for Failure {
+    fn from(error: SettingsError) -> Self {
+        Self::from(DatabaseError::from(error))
+    }
+}
+
+impl From<LogError> for Failure {
+    fn from(error: LogError) -> Self {
+        let kind = match &error {
+            LogError::UnknownRun(_) | LogError::AmbiguousRun { .. } => FailureKind::NotFound,
+            LogError::Table { .. } => FailureKind::Unavailable,
+            _ => FailureKind::Internal,
+        };
+        Self {
+            hint: error.hint().map(Into::into),
+            ..Self::new(kind, error.to_string())
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! One project: its configuration, its log, its plugins, its connections.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use secrecy::ExposeSecret;
+use tracing::debug;
+
+use crate::config::{Config, DatabaseBinding, StorageBinding};
+use crate::database::{self, Connection};
+use crate::deployment_log::{DeploymentLog, LogPaths, Redactor};
+use crate::failure::Failure;
+use crate::plugins::{Plugin, Runtime};
+use crate::storage::{self, AccessKey, S3Settings, Storage, StorageError, StorageOptions};
+
+/// What a command works with.
+pub struct Project {
+    /// What the operator configured.
+    pub config: Config,
+    /// The record of every run.
+    pub log: DeploymentLog,
+    compiled_code: Option<PathBuf>,
+    runtime: OnceLock<Arc<Runtime>>,
+}
+
+impl Project {
+    /// Opens the log. `compiled_code` is the folder that keeps compiled plugins between runs.
+    pub fn open(config: Config, compiled_code: Option<PathBuf>) -> Result<Self, Failure> {
+        let redactor = Redactor::default();
+        register_secrets(&config, &redactor);
+        let log = DeploymentLog::open(
+            LogPaths {
+                state: config.log.state.clone(),
+                markdown: config.log.markdown.clone(),
+                reports: config.log.reports.clone(),
+            },
+            redactor,
+        )?;
+        Ok(Self {
+            config,
+            log,
+            compiled_code,
+            runtime: OnceLock::new(),
+        })
+    }
+
+    /// The plugins' engine, started on first use.
+    pub fn runtime(&self) -> Result<Arc<Runtime>, Failure> {
+        if let Some(runtime) = self.runtime.get() {
+            return Ok(runtime.clone());
+        }
+        let runtime = Arc::new(Runtime::new(self.compiled_code.as_deref())?);
+        Ok(self.runtime.get_or_init(|| runtime).clone())
+    }
+
+    /// A plugin by its name, compiled.
+    pub async fn plugin(&self, name: &str) -> Result<Arc<Plugin>, Failure> {
+        super::plan::compile(self, &super::plan::Source::of(self, name)?).await
+    }
+
+    /// The binding of a database.
+    pub fn database(&self, name: &str) -> Result<&DatabaseBinding, Failure> {
+        self.config
+            .databases
+            .get(name)
+            .ok_or_else(|| unknown("database", name, self.config.databases.keys().map(|name| name.as_str())))
+    }
+
+    /// Opens a storage by the name of its binding.
+    pub async fn storage(&self, name: &str) -> Result<Arc<dyn Storage>, Failure> {
+        let binding = self
+            .config
+            .storage
+            .get(name)
+            .ok_or_else(|| unknown("storage", name, self.config.storage.keys().map(|name| name.as_str())))?;
+        Ok(open_storage(binding).await?)
+    }
+
+    /// A connection to the database that holds the log's table, where the configuration names one.
+    pub async fn log_connection(&self) -> Option<Result<Connection, Failure>> {
+        let name = self.config.log.database.as_ref()?;
+        let binding = match self.database(name.as_str()) {
+            Ok(binding) => binding,
+            Err(failure) => return Some(Err(failure)),
+        };
+        let connection = database::connect(&binding.settings, "orchestrator log").await;
+        if let Err(error) = &connection {
+            debug!("the database of the log cannot be reached: {error}");
+        }
+        Some(connection.map_err(Failure::from))
+    }
+}
+
+async fn open_storage(binding: &StorageBinding) -> Result<Arc<dyn Storage>, StorageError> {
+    let access_key = match (&binding.access_key, &binding.secret_key) {
+        (Some(id), Some(secret)) => Some(AccessKey {
+            id: id.clone(),
+            secret: secret.clone(),
+            session_token: None,
+        }),
+        _ => None,
+    };
+    let s3 = S3Settings {
+        endpoint: binding.endpoint.clone(),
+        region: binding.region.clone(),
+        path_style: binding.path_style.then_some(true),
+        sse_kms_key: binding.sse_kms_key.clone(),
+        storage_class: binding.storage_class.clone(),
+        access_key,
+        ..S3Settings::default()
+    };
+    let options = StorageOptions { s3, ..StorageOptions::default() };
+    storage::open(&binding.location.to_string(), options).await
+}
+
+/// Whatever the configuration holds that nobody should read in a log.
+fn register_secrets(config: &Config, redactor: &Redactor) {
+    for binding in config.databases.values() {
+        for settings in std::iter::once(&binding.settings).chain(&binding.direct_settings) {
+            for password in settings.endpoints.iter().filter_map(|endpoint| endpoint.password.as_ref()) {
+                redactor.register(password.expose_secret());
+            }
+        }
+    }
+    for secret in config.storage.values().filter_map(|binding| binding.secret_key.as_ref()) {
+        redactor.register(secret.expose_secret());
+    }
+}
+
+/// Nothing of that name, and the nearest name there is.
+pub(super) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Failure {
+    let known: Vec<&str> = known.collect();
+    let failure = Failure::invalid_input(format!("there is no {what} named {name:?}"));
+    match crate::database::nearest(name, known.iter().copied()) {
+        Some(nearest) => failure.hint(format!("did you mean {nearest:?}?")),
+        None if known.is_empty() => failure.hint(format!("the configuration names no {what}")),
+        None => failure.hint(format!("there are: {}", known.join(", "))),
+    }
+}

@@ -1,0 +1,69 @@
+//! Runs that were killed: their half backups removed, their records closed.
+
+use tracing::warn;
+
+use super::project::Project;
+use crate::deployment_log::Draft;
+use crate::failure::Failure;
+use crate::storage::{self, Key, Storage};
+
+/// What the start of a command has found and closed.
+#[derive(Clone, Debug, Default)]
+pub struct Recovered {
+    /// Runs closed as interrupted.
+    pub runs: Vec<uuid::Uuid>,
+    /// Prefixes of half backups that were removed.
+    pub removed: Vec<String>,
+}
+
+/// Closes dead runs of this machine. What cannot be cleaned up now stays known, and is tried again at the next start.
+pub async fn recover(project: &Project) -> Result<Recovered, Failure> {
+    let mut recovered = Recovered::default();
+    for interrupted in project.log.interrupted()? {
+        let mut notes = Vec::new();
+        for draft in &interrupted.drafts {
+            notes.push(clean_up(project, draft, &mut recovered).await);
+        }
+        recovered.runs.push(interrupted.record.run_id);
+        project.log.close_interrupted(interrupted, notes)?;
+    }
+    for draft in project.log.leftovers()? {
+        let note = clean_up(project, &draft, &mut recovered).await;
+        warn!("{note}");
+    }
+    Ok(recovered)
+}
+
+/// Removes a half backup, or finds that it is whole; says which.
+async fn clean_up(project: &Project, draft: &Draft, recovered: &mut Recovered) -> String {
+    match try_clean_up(project, draft).await {
+        Ok(true) => {
+            recovered.removed.push(draft.prefix.clone());
+            format!("removed the unfinished backup {} from {}", draft.prefix, draft.location)
+        }
+        Ok(false) => format!("the backup {} in {} is whole: it was published in the last moment", draft.prefix, draft.location),
+        Err(failure) => format!(
+            "the unfinished backup {} in {} could not be removed: {failure}; the next start tries again",
+            draft.prefix, draft.location
+        ),
+    }
+}
+
+async fn try_clean_up(project: &Project, draft: &Draft) -> Result<bool, Failure> {
+    // A binding from the command line (a URL) is known by its location alone.
+    let storage = match project.storage(&draft.storage).await {
+        Ok(storage) if storage.location() == draft.location => storage,
+        _ => storage::open(&draft.location, storage::StorageOptions::default()).await?,
+    };
+    let whole = is_published(storage.as_ref(), &draft.prefix).await?;
+    if !whole {
+        storage::remove_all(storage.as_ref(), &format!("{}/", draft.prefix)).await?;
+    }
+    project.log.draft_closed(draft.run, &draft.prefix)?;
+    Ok(!whole)
+}
+
+async fn is_published(storage: &dyn Storage, prefix: &str) -> Result<bool, Failure> {
+    let key = Key::parse(&format!("{prefix}/{}", archive::layout::MANIFEST))?;
+    Ok(storage.head(&key).await?.is_some())
+}

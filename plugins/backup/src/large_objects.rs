@@ -1,0 +1,59 @@
+//! Large objects: one stored object each, and the table that names them.
+
+use archive::layout;
+use archive::manifest::StoredObject;
+use archive::table_of_large_objects::TableOfLargeObjects;
+use archive::toc::Compression;
+use orchestrator_sdk::streams::{ByteSource, InFlight, TransferOptions};
+use orchestrator_sdk::{Error, storage};
+
+use crate::readers::Readers;
+
+/// Stores them and `blobs.toc`; nothing where there are none.
+pub(crate) fn store(
+    readers: &Readers,
+    draft: &storage::Draft,
+    large_objects: &[catalog::LargeObject],
+    level: u8,
+    compression: Compression,
+) -> Result<Vec<StoredObject>, Error> {
+    let mut objects = Vec::new();
+    if large_objects.is_empty() {
+        return Ok(objects);
+    }
+    let mut under_way = InFlight::new(readers.len());
+    let mut idle: Vec<usize> = (0..readers.len()).collect();
+    for large_object in large_objects {
+        let reader = match idle.pop() {
+            Some(reader) => reader,
+            None => finish_one(&mut under_way, &mut objects)?,
+        };
+        let name = layout::stored_name(&layout::large_object_filename(large_object.oid), compression);
+        let bytes = ByteSource::gzip(readers.get(reader).read_large_object(large_object.oid)?, level)?;
+        let options = TransferOptions {
+            label: format!("large object {}", large_object.oid),
+            expected_bytes: 0,
+        };
+        under_way.add(draft.put(&name, vec![bytes], &options)?, (reader, name));
+    }
+    while !under_way.is_empty() {
+        finish_one(&mut under_way, &mut objects)?;
+    }
+    let table = TableOfLargeObjects::of(large_objects.iter().map(|large_object| large_object.oid));
+    objects.push(crate::store_bytes(draft, layout::TABLE_OF_LARGE_OBJECTS, &table.write())?);
+    Ok(objects)
+}
+
+fn finish_one(under_way: &mut InFlight<(usize, String)>, objects: &mut Vec<StoredObject>) -> Result<usize, Error> {
+    let Some(ended) = under_way.next() else {
+        return Err(Error::internal("no reader is idle, and nothing is under way"));
+    };
+    let (receipt, (reader, name)) = ended?;
+    objects.push(StoredObject {
+        name,
+        bytes: receipt.bytes,
+        sha256: receipt.sha256,
+        table: None,
+    });
+    Ok(reader)
+}

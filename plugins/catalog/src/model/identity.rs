@@ -1,0 +1,43 @@
+//! How catalogs refer to objects: the system catalog's OID and the object's own.
+
+/// The OIDs of the system catalogs, the same in every release.
+pub mod class {
+    pub const TYPE: u32 = 1247;
+    pub const PROC: u32 = 1255;
+    pub const RELATION: u32 = 1259;
+    pub const DATABASE: u32 = 1262;
+    pub const ATTRDEF: u32 = 2604;
+    pub const CONSTRAINT: u32 = 2606;
+    pub const LANGUAGE: u32 = 2612;
+    pub const LARGE_OBJECT: u32 = 2613;
+    pub const NAMESPACE: u32 = 2615;
+    pub const REWRITE: u32 = 2618;
+    pub const TRIGGER: u32 = 2620;
+    pub const EXTENSION: u32 = 3079;
+    pub const POLICY: u32 = 3256;
+    pub const DEFAULT_ACL: u32 = 826;
+}
+
+/// The first OID that initdb does not give out: everything below is part of the server.
+pub const FIRST_NORMAL_OID: u32 = 16_384;
+
+/// An object of any class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CatalogId {
+    /// OID of the system catalog; 0 for what no catalog holds.
+    pub class: u32,
+    /// OID of the object.
+    pub oid: u32,
+}
+
+impl CatalogId {
+    /// The object `oid` of the catalog `class`.
+    pub const fn new(class: u32, oid: u32) -> Self {
+        Self { class, oid }
+    }
+
+    /// Made by initdb, not by a user.
+    pub fn is_builtin(self) -> bool {
+        self.oid < FIRST_NORMAL_OID
+    }
+}

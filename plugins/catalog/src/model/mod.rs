@@ -1,0 +1,121 @@
+//! What a catalog holds, typed: one file per class of object. Filled by `reading`, never changed afterwards.
+
+mod acl;
+mod constraint;
+mod database;
+mod function;
+mod identity;
+mod index;
+mod large_object;
+mod namespace;
+mod policy;
+mod relation;
+mod rule;
+mod sequence;
+mod trigger;
+mod types;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub use acl::{Access, ColumnAccess, DefaultAccess};
+pub use constraint::{Constrained, Constraint, ConstraintKind};
+pub use database::Database;
+pub use function::{Aggregate, AggregateFinal, Function, FunctionDetails, Routine};
+pub use identity::{CatalogId, class};
+pub use index::Index;
+pub use large_object::LargeObjectMetadata;
+pub use namespace::{Extension, Language, Namespace};
+pub use policy::Policy;
+pub use relation::{Column, ColumnDefault, NotNull, Relation, RelationKind};
+pub use rule::Rule;
+pub use sequence::Sequence;
+pub use trigger::Trigger;
+pub use types::{Attribute, Domain, Range, Type, TypeKind};
+
+use crate::version::ServerVersion;
+
+/// What to read and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Take ACCESS SHARE on every table that is dumped, before its definition is read, so that nothing changes underneath.
+    pub lock_tables: bool,
+    /// Classes of objects that fail the dump although they could be dumped, as in CREATE and in lower case: `large object`.
+    pub refused: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            lock_tables: true,
+            refused: Vec::new(),
+        }
+    }
+}
+
+/// A pg_depend row: `dependent` cannot exist without `referenced`. Columns count as their tables.
+#[derive(Clone, Copy, Debug)]
+pub struct Dependency {
+    pub dependent: CatalogId,
+    pub referenced: CatalogId,
+    /// pg_depend.deptype
+    pub kind: char,
+}
+
+/// Everything that a dump of one database needs to know.
+#[derive(Debug)]
+pub struct Catalog {
+    pub(crate) version: ServerVersion,
+    pub(crate) database: Database,
+    pub(crate) namespaces: Vec<Namespace>,
+    pub(crate) extensions: Vec<Extension>,
+    /// Members of extensions: the object, and the extension's OID.
+    pub(crate) members: Vec<(CatalogId, u32)>,
+    /// In the order of their OIDs.
+    pub(crate) relations: Vec<Relation>,
+    pub(crate) functions: Vec<Function>,
+    pub(crate) types: Vec<Type>,
+    pub(crate) languages: Vec<Language>,
+    pub(crate) constraints: Vec<Constraint>,
+    pub(crate) indexes: Vec<Index>,
+    pub(crate) triggers: Vec<Trigger>,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) policies: Vec<Policy>,
+    pub(crate) default_access: Vec<DefaultAccess>,
+    pub(crate) large_objects: Vec<LargeObjectMetadata>,
+    /// Referencing and referenced table, where the referenced one belongs to an extension.
+    pub(crate) extension_foreign_keys: Vec<(u32, u32)>,
+    /// A materialized view, and one that it reads, directly or through views.
+    pub(crate) refresh_order: Vec<(u32, u32)>,
+    pub(crate) dependencies: Vec<Dependency>,
+    /// By object: pg_description's (objsubid, description), in that order.
+    pub(crate) comments: HashMap<CatalogId, Vec<(i32, String)>>,
+    /// pg_init_privs, without columns: what CREATE EXTENSION or initdb granted.
+    pub(crate) initial_privileges: HashMap<CatalogId, Vec<String>>,
+}
+
+impl Catalog {
+    /// The comment on a whole object.
+    pub(crate) fn comment(&self, object: CatalogId) -> Option<&str> {
+        let comments = self.comments.get(&object)?;
+        comments
+            .iter()
+            .find(|(column, _)| *column == 0)
+            .map(|(_, text)| text.as_str())
+    }
+
+    /// The relation of this OID.
+    pub(crate) fn relation(&self, oid: u32) -> Option<&Relation> {
+        self.relation_index(oid).map(|at| &self.relations[at])
+    }
+
+    /// Where the relation of this OID stands in `relations`.
+    pub(crate) fn relation_index(&self, oid: u32) -> Option<usize> {
+        self.relations
+            .binary_search_by_key(&oid, |relation| relation.oid)
+            .ok()
+    }
+}
+
+/// A name shared by many objects: a schema's, a role's.
+pub type Name = Arc<str>;

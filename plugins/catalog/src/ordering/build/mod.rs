@@ -1,0 +1,226 @@
+//! Makes the graph: a node for every object, also for those that only lead to others, and the dependencies that the catalogs
+//! do not record.
+
+mod links;
+mod parts;
+
+use std::collections::HashMap;
+
+use super::graph::{Graph, Object};
+use crate::model::{Catalog, CatalogId, RelationKind, TypeKind, class};
+use crate::selection::Components;
+
+/// The catalog's graph, boundaries included.
+pub fn build(catalog: &Catalog) -> Graph<'_> {
+    let mut builder = Builder {
+        catalog,
+        graph: Graph::default(),
+        relations: Vec::new(),
+        indexes: Vec::new(),
+        attached: HashMap::new(),
+    };
+    builder.containers();
+    builder.relations();
+    builder.functions_and_types();
+    builder.indexes();
+    builder.constraints();
+    builder.parts_of_tables();
+    builder.data();
+    builder.recorded();
+    builder.boundaries();
+    builder.graph
+}
+
+struct Builder<'a> {
+    catalog: &'a Catalog,
+    graph: Graph<'a>,
+    /// Nodes of the relations, and of the indexes, in their order.
+    relations: Vec<usize>,
+    indexes: Vec<usize>,
+    /// By partitioned index: what attaches the others to it, and those.
+    attached: HashMap<u32, Vec<(usize, u32)>>,
+}
+
+const UNRECORDED: CatalogId = CatalogId { class: 0, oid: 0 };
+
+impl<'a> Builder<'a> {
+    fn containers(&mut self) {
+        let catalog = self.catalog;
+        for (at, extension) in catalog.extensions.iter().enumerate() {
+            let id = CatalogId::new(class::EXTENSION, extension.oid);
+            self.graph.add(
+                Object::Extension(at),
+                id,
+                None,
+                &extension.name,
+                extension.dump,
+            );
+        }
+        for (at, namespace) in catalog.namespaces.iter().enumerate() {
+            let id = CatalogId::new(class::NAMESPACE, namespace.oid);
+            self.graph.add(
+                Object::Namespace(at),
+                id,
+                None,
+                &namespace.name,
+                namespace.dump,
+            );
+        }
+        for (at, language) in catalog.languages.iter().enumerate() {
+            let id = CatalogId::new(class::LANGUAGE, language.oid);
+            self.graph.add(
+                Object::Language(at),
+                id,
+                None,
+                &language.name,
+                language.dump,
+            );
+        }
+    }
+
+    fn relations(&mut self) {
+        let catalog = self.catalog;
+        for (at, relation) in catalog.relations.iter().enumerate() {
+            let node = self.graph.add(
+                Object::Relation(at),
+                relation.id(),
+                Some(&relation.schema),
+                &relation.name,
+                relation.dump,
+            );
+            self.relations.push(node);
+        }
+        for (at, relation) in catalog.relations.iter().enumerate() {
+            let (table, schema, dump) =
+                (self.relations[at], Some(&*relation.schema), relation.dump);
+            if !dump.has(Components::DEFINITION) {
+                continue;
+            }
+            if relation.is_partition {
+                let attach = self.graph.add(
+                    Object::TableAttach(at),
+                    UNRECORDED,
+                    schema,
+                    &relation.name,
+                    dump,
+                );
+                self.graph.depend(attach, table);
+                self.graph
+                    .depend(attach, self.relations[relation.parents[0]]);
+            }
+            for (column, default) in relation
+                .columns
+                .iter()
+                .enumerate()
+                .filter_map(|(n, c)| Some((n, c.default.as_ref()?)))
+            {
+                let id = if default.oid == 0 {
+                    UNRECORDED
+                } else {
+                    CatalogId::new(class::ATTRDEF, default.oid)
+                };
+                let node = self.graph.add(
+                    Object::Default(at, column),
+                    id,
+                    schema,
+                    &relation.name,
+                    dump,
+                );
+                self.graph.nodes[node].separate = default.separate;
+                self.graph.learn_default(at, column, node);
+                if !default.separate {
+                    self.graph.depend(table, node);
+                } else if default.oid == 0 {
+                    self.graph.depend(node, table);
+                }
+            }
+        }
+    }
+
+    fn functions_and_types(&mut self) {
+        let catalog = self.catalog;
+        for (at, function) in catalog.functions.iter().enumerate() {
+            let object = if function.kind == 'a' {
+                Object::Aggregate(at)
+            } else {
+                Object::Function(at)
+            };
+            let id = CatalogId::new(class::PROC, function.oid);
+            self.graph.add(
+                object,
+                id,
+                Some(&function.schema),
+                &function.name,
+                function.dump,
+            );
+        }
+        for (at, ty) in catalog.types.iter().enumerate() {
+            let id = CatalogId::new(class::TYPE, ty.oid);
+            if id.is_builtin() && ty.access.acl.is_none() {
+                continue;
+            }
+            let object = if matches!(ty.kind, TypeKind::Automatic) {
+                Object::AutomaticType(at)
+            } else {
+                Object::Type(at)
+            };
+            self.graph
+                .add(object, id, Some(&ty.schema), &ty.name, ty.dump);
+            if matches!(ty.kind, TypeKind::Range(_)) {
+                // Dumped only if a loop needs it.
+                self.graph.add(
+                    Object::ShellType(at),
+                    UNRECORDED,
+                    Some(&ty.schema),
+                    &ty.name,
+                    Components::NONE,
+                );
+            }
+        }
+    }
+
+    fn data(&mut self) {
+        let catalog = self.catalog;
+        let mut by_relation = HashMap::new();
+        for (at, relation) in catalog
+            .relations
+            .iter()
+            .enumerate()
+            .filter(|(_, relation)| relation.data.is_some())
+        {
+            let object = match relation.kind {
+                RelationKind::MaterializedView => Object::Refresh(at),
+                RelationKind::Sequence => Object::SequenceSet(at),
+                _ => Object::TableData(at),
+            };
+            let id = CatalogId::new(0, relation.oid);
+            let node = self.graph.add(
+                object,
+                id,
+                Some(&relation.schema),
+                &relation.name,
+                Components::ALL,
+            );
+            self.graph.depend(node, self.relations[at]);
+            by_relation.insert(relation.oid, node);
+        }
+        for (one, other) in catalog
+            .refresh_order
+            .iter()
+            .chain(&catalog.extension_foreign_keys)
+        {
+            if let Some((&one, &other)) = by_relation.get(one).zip(by_relation.get(other)) {
+                self.graph.depend(one, other);
+            }
+        }
+        for (at, object) in catalog.large_objects.iter().enumerate() {
+            let id = CatalogId::new(class::LARGE_OBJECT, object.oid);
+            self.graph
+                .add(Object::Blob(at), id, None, &object.name, Components::ALL);
+        }
+        if !catalog.large_objects.is_empty() {
+            self.graph
+                .add(Object::Blobs, UNRECORDED, None, "BLOBS", Components::ALL);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Refuses what a dump does not cover: a class that is not covered fails it and names its objects, so nothing is ever left
+//! out silently.
+
+use super::classes::{CLASSES, Class};
+use super::rows::Reader;
+use crate::error::{Error, UncoveredObject};
+
+impl Class {
+    /// A SELECT of its class and the names of the users' objects.
+    fn query(&self) -> String {
+        let Self {
+            name,
+            catalog,
+            object,
+            schema,
+            condition,
+            ..
+        } = self;
+        let mut sql = format!("SELECT '{name}', ({object})::text FROM {catalog} o");
+        if !schema.is_empty() {
+            sql.push_str(&format!(" JOIN pg_namespace n ON n.oid = o.{schema}"));
+        }
+        // These catalogs' rows have no OID of their own, and cannot belong to an extension.
+        if ["pg_seclabel", "pg_shseclabel", "pg_user_mappings"].contains(catalog) {
+            sql.push_str(" WHERE true");
+        } else {
+            sql.push_str(&format!(
+                " WHERE o.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = '{catalog}'::regclass \
+                 AND x.objid = o.oid AND x.deptype = 'e')"
+            ));
+        }
+        if !schema.is_empty() {
+            sql.push_str(" AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'");
+        }
+        if !condition.is_empty() {
+            sql.push_str(&format!(" AND ({condition})"));
+        }
+        sql
+    }
+}
+
+/// Fails with every object of a class that is not covered, or that `refused` names.
+pub fn check(reader: &mut Reader<'_>, refused: &[String]) -> Result<(), Error> {
+    let listed = CLASSES
+        .iter()
+        .filter(|class| !class.covered || refused.iter().any(|name| name == class.name));
+    let parts: Vec<String> = listed.map(Class::query).collect();
+    let from = format!(
+        "FROM ({}) AS u(class, name) ORDER BY 1, 2",
+        parts.join(" UNION ALL ")
+    );
+    let mut objects = Vec::new();
+    reader.rows(
+        "objects that are not covered",
+        &["class", "name"],
+        &from,
+        |row| {
+            objects.push(UncoveredObject {
+                class: row.text()?,
+                name: row.text()?,
+            });
+            Ok(())
+        },
+    )?;
+    if objects.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Uncovered { objects })
+    }
+}

@@ -1,0 +1,133 @@
+//! The queries: one file per class, a fixed number of them for any size of database. Where releases differ, the difference
+//! stands beside the query with the release that made it.
+//!
+//! Names are not qualified with `pg_catalog`: the session's search_path is empty.
+
+mod acls;
+mod aggregates;
+mod classes;
+mod columns;
+mod comments;
+mod constraints;
+mod coverage;
+mod databases;
+mod dependencies;
+mod extensions;
+mod functions;
+mod indexes;
+mod inheritance;
+mod large_objects;
+mod namespaces;
+mod policies;
+mod relations;
+mod roles;
+mod rows;
+mod rules;
+mod sequences;
+mod triggers;
+mod type_details;
+mod types;
+
+use crate::error::Error;
+use crate::model::{Catalog, Options, Relation};
+use crate::selection::Selection;
+use crate::session::Session;
+use crate::version::ServerVersion;
+use rows::Reader;
+
+/// Reads everything that a dump of the session's database needs. The session is in a REPEATABLE READ, READ ONLY transaction
+/// with [`crate::session_settings`] applied; `server_version_num` is the server's, as 150018.
+pub fn read(
+    session: &mut dyn Session,
+    server_version_num: u32,
+    options: &Options,
+) -> Result<Catalog, Error> {
+    let version = ServerVersion(server_version_num);
+    if !(ServerVersion::OLDEST..=ServerVersion::NEWEST).contains(&version.major()) {
+        return Err(Error::Version(server_version_num));
+    }
+    let reader = &mut Reader::new(session, version);
+    reader.roles = roles::read(reader)?;
+
+    let database = databases::read(reader)?;
+    let extensions = extensions::read(reader)?;
+    let members = extensions::members(reader)?;
+    let mut selection = Selection::new(&extensions, &members);
+    let namespaces = namespaces::read(reader, &mut selection)?;
+    reader.learn_schemas(&namespaces);
+
+    let mut relations = relations::read(reader, &selection)?;
+    extensions::mark_configuration_tables(&extensions, &mut relations);
+    inheritance::read(reader, &mut relations)?;
+    if options.lock_tables {
+        lock_tables(reader, &relations)?;
+    }
+    coverage::check(reader, &options.refused)?;
+
+    relations::details(reader, &mut relations)?;
+    columns::read(reader, &mut relations)?;
+    columns::defaults(reader, &mut relations)?;
+    inheritance::flag_inherited_columns(version, &mut relations);
+    sequences::read(reader, &mut relations)?;
+    acls::columns(reader, &mut relations)?;
+
+    let mut functions = functions::read(reader, &selection)?;
+    functions::details(reader, &mut functions)?;
+    aggregates::details(reader, &mut functions)?;
+    let mut types = types::read(reader, &selection, &relations)?;
+    type_details::read(reader, &mut types)?;
+
+    let mut indexes = indexes::read(reader, &relations)?;
+    let mut constraints = constraints::of_tables(reader, &relations)?;
+    constraints::of_indexes(reader, &relations, &mut indexes, &mut constraints)?;
+    constraints::of_domains(reader, &types, &mut constraints)?;
+
+    Ok(Catalog {
+        version,
+        languages: acls::languages(reader, &selection)?,
+        triggers: triggers::read(reader, &relations)?,
+        rules: rules::read(reader, &relations)?,
+        policies: policies::read(reader, &relations)?,
+        default_access: acls::defaults(reader, &namespaces)?,
+        large_objects: large_objects::read(reader)?,
+        extension_foreign_keys: extensions::foreign_keys(reader)?,
+        refresh_order: dependencies::refresh_order(reader)?,
+        dependencies: dependencies::read(reader)?,
+        comments: comments::read(reader)?,
+        initial_privileges: acls::initial(reader)?,
+        database,
+        namespaces,
+        extensions,
+        members,
+        relations,
+        functions,
+        types,
+        constraints,
+        indexes,
+    })
+}
+
+/// Takes ACCESS SHARE on the tables to dump, many in a statement: the functions that print definitions see the present, not
+/// the snapshot, so the present must hold still.
+fn lock_tables(reader: &mut Reader<'_>, relations: &[Relation]) -> Result<(), Error> {
+    const STATEMENT_BYTES: usize = 100_000;
+    let mut names = String::new();
+    for relation in relations
+        .iter()
+        .filter(|relation| relation.kind.is_table() && relation.is_locked())
+    {
+        if !names.is_empty() {
+            names.push_str(", ");
+        }
+        names.push_str(&relation.qualified());
+        if names.len() >= STATEMENT_BYTES {
+            reader.lock(&names)?;
+            names.clear();
+        }
+    }
+    if names.is_empty() {
+        Ok(())
+    } else {
+        reader.lock(&names)
+    }
+}

@@ -1,0 +1,95 @@
+//! The SQL of each class of object, one file per class, as pg_dump writes it: definitions, DROP statements, comments and
+//! privileges as entries of an archive.
+
+mod access;
+mod aggregate;
+mod constraint;
+mod database;
+mod default_access;
+mod function;
+mod index;
+mod large_object;
+mod namespace;
+mod policy;
+mod preamble;
+mod rule;
+mod sequence;
+mod settings;
+mod table;
+mod table_columns;
+mod table_data;
+mod table_parts;
+mod trigger;
+mod types;
+mod view;
+mod writer;
+
+pub use writer::{Writer, dump_id};
+
+use crate::error::Error;
+use crate::ordering::{Graph, Object};
+use crate::selection::Components;
+
+/// Writes the entries of a node, if it has any.
+pub fn object(writer: &mut Writer<'_>, graph: &Graph<'_>, position: usize) -> Result<(), Error> {
+    let node = &graph.nodes[position];
+    if !node.dump.any() {
+        return Ok(());
+    }
+    // What belongs to a table that an extension made comes with it.
+    let is_part = matches!(
+        node.object,
+        Object::TableAttach(_)
+            | Object::Default(..)
+            | Object::Constraint(_)
+            | Object::ForeignKey(_)
+            | Object::Index(_)
+            | Object::IndexAttach(_)
+            | Object::Rule(_)
+            | Object::Trigger(_)
+            | Object::Policy(_)
+            | Object::RowSecurity(_)
+    );
+    if is_part && !node.dump.has(Components::DEFINITION) {
+        return Ok(());
+    }
+    let dump_id = writer::dump_id(position);
+    match node.object {
+        Object::Namespace(at) => namespace::schema(writer, dump_id, at),
+        Object::Language(at) => namespace::language(writer, dump_id, at),
+        Object::Extension(at) => namespace::extension(writer, dump_id, at),
+        Object::Type(at) => types::write(writer, graph, dump_id, at),
+        Object::ShellType(at) => types::shell(writer, dump_id, at),
+        Object::Function(at) => function::write(writer, node, dump_id, at),
+        Object::Aggregate(at) => aggregate::write(writer, node, dump_id, at),
+        Object::Relation(at) => table::write(writer, graph, node, dump_id, at),
+        Object::TableAttach(at) => table_parts::attach(writer, dump_id, at),
+        Object::Default(at, column) => table_parts::default(writer, node, dump_id, at, column),
+        Object::TableData(at) => table_data::write(writer, dump_id, at),
+        Object::SequenceSet(at) => sequence::position(writer, at),
+        Object::Refresh(at) => view::refresh(writer, dump_id, at),
+        Object::Blob(at) => large_object::write(writer, dump_id, at),
+        Object::Blobs => large_object::data(writer, dump_id),
+        Object::Constraint(at) | Object::ForeignKey(at) => {
+            constraint::write(writer, graph, node, dump_id, at)
+        }
+        Object::Index(at) => index::write(writer, graph, node, dump_id, at),
+        Object::IndexAttach(at) => index::attach(writer, dump_id, at),
+        Object::Rule(at) => rule::write(writer, node, dump_id, at),
+        Object::Trigger(at) => trigger::write(writer, node, dump_id, at),
+        Object::Policy(at) => policy::write(writer, dump_id, at),
+        Object::RowSecurity(at) => policy::row_security(writer, dump_id, at),
+        Object::DefaultAccess(at) => return default_access::write(writer, dump_id, at),
+        Object::Member
+        | Object::AutomaticType(_)
+        | Object::PreDataBoundary
+        | Object::PostDataBoundary => {}
+    }
+    Ok(())
+}
+
+/// Writes the entries that come first.
+pub fn beginning(writer: &mut Writer<'_>, encoding: &str) {
+    preamble::write(writer, encoding);
+    database::write(writer);
+}

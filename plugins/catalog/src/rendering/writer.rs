@@ -1,0 +1,215 @@
+//! Collects entries, and writes what most classes have in common: comments and privileges.
+
+use std::collections::BTreeSet;
+
+use archive::{Entry, Section};
+
+use super::access::{self, Privileges};
+use crate::dump::TableData;
+use crate::identifiers::{quote_identifier, quote_literal};
+use crate::model::{Access, Catalog, CatalogId};
+use crate::ordering::Graph;
+
+/// The entries so far.
+pub struct Writer<'a> {
+    pub catalog: &'a Catalog,
+    pub entries: Vec<Entry>,
+    pub tables: Vec<TableData>,
+    /// Roles that the entries name.
+    pub roles: BTreeSet<String>,
+    pub warnings: Vec<String>,
+    /// Dump ids of the relations, in their order.
+    relations: Vec<u32>,
+    next_id: u32,
+}
+
+/// An object as COMMENT ON and GRANT name it, and as their entries are labelled.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// `TABLE`, or `TRIGGER t ON`
+    pub kind: &'a str,
+    /// Ready to print, but for the schema.
+    pub name: &'a str,
+    pub schema: Option<&'a str>,
+    pub owner: &'a str,
+    /// The entry that must come first.
+    pub dump_id: u32,
+}
+
+/// An entry with nothing but its essentials.
+pub fn entry(
+    dump_id: u32,
+    id: CatalogId,
+    desc: &str,
+    section: Section,
+    tag: impl Into<String>,
+) -> Entry {
+    Entry {
+        dump_id,
+        had_dumper: false,
+        catalog_oid: id.class,
+        oid: id.oid,
+        tag: Some(tag.into()),
+        desc: desc.to_owned(),
+        section,
+        definition: None,
+        drop_statement: None,
+        copy_statement: None,
+        namespace: None,
+        tablespace: None,
+        table_access_method: None,
+        relkind: 0,
+        owner: None,
+        dependencies: Vec::new(),
+        filename: String::new(),
+    }
+}
+
+/// The dump id of a node. There are far fewer nodes than 32-bit OIDs.
+pub fn dump_id(position: usize) -> u32 {
+    u32::try_from(position + 1).unwrap_or(u32::MAX)
+}
+
+impl<'a> Writer<'a> {
+    /// A writer for the entries of a graph.
+    pub fn new(catalog: &'a Catalog, graph: &Graph<'_>) -> Self {
+        let relations = catalog
+            .relations
+            .iter()
+            .map(|relation| graph.find(relation.id()).map_or(0, dump_id))
+            .collect();
+        Self {
+            catalog,
+            entries: Vec::new(),
+            tables: Vec::new(),
+            roles: BTreeSet::new(),
+            warnings: Vec::new(),
+            relations,
+            next_id: dump_id(graph.nodes.len()),
+        }
+    }
+
+    /// The dump id of a relation.
+    pub fn relation_dump_id(&self, at: usize) -> u32 {
+        self.relations[at]
+    }
+
+    /// A dump id for an entry that is no node of the graph.
+    pub fn fresh_id(&mut self) -> u32 {
+        self.next_id += 1;
+        self.next_id - 1
+    }
+
+    pub fn add(&mut self, entry: Entry) {
+        if let Some(owner) = entry.owner.as_ref().filter(|owner| !owner.is_empty()) {
+            self.roles.insert(owner.clone());
+        }
+        self.entries.push(entry);
+    }
+
+    /// The comment on an object, if it has one.
+    pub fn comment(&mut self, subject: Subject<'_>, id: CatalogId) {
+        if let Some(text) = self.catalog.comment(id) {
+            self.comment_text(subject, text);
+        }
+    }
+
+    /// A comment; an empty one removes.
+    pub fn comment_text(&mut self, subject: Subject<'_>, text: &str) {
+        let Subject {
+            kind, name, schema, ..
+        } = subject;
+        let prefix = schema
+            .map(|schema| format!("{}.", quote_identifier(schema)))
+            .unwrap_or_default();
+        let statement = format!(
+            "COMMENT ON {kind} {prefix}{name} IS {};\n",
+            quote_literal(text)
+        );
+        self.attachment(subject, "COMMENT", format!("{kind} {name}"), statement, &[]);
+    }
+
+    /// The privileges on an object, if they are not the default ones. Returns their entry's dump id.
+    pub fn access(
+        &mut self,
+        subject: Subject<'_>,
+        access: &Access,
+        initial: Option<&[String]>,
+    ) -> Option<u32> {
+        let tag = format!("{} {}", subject.kind, subject.name);
+        let base = initial.unwrap_or(&access.default);
+        self.access_entry(subject, tag, access.acl.as_deref()?, base, None, &[])
+    }
+
+    /// The privileges on a column, after those on its table.
+    pub fn column_access(
+        &mut self,
+        subject: Subject<'_>,
+        column: &str,
+        acl: &[String],
+        base: &[String],
+        after: Option<u32>,
+    ) {
+        let column = quote_identifier(column);
+        let tag = format!("COLUMN {}.{column}", subject.name);
+        self.access_entry(subject, tag, acl, base, Some(&column), after.as_slice());
+    }
+
+    fn access_entry(
+        &mut self,
+        subject: Subject<'_>,
+        tag: String,
+        acl: &[String],
+        base: &[String],
+        column: Option<&str>,
+        after: &[u32],
+    ) -> Option<u32> {
+        let Subject {
+            kind,
+            name,
+            schema,
+            owner,
+            ..
+        } = subject;
+        let prefix = schema
+            .map(|schema| format!("{}.", quote_identifier(schema)))
+            .unwrap_or_default();
+        let privileges = Privileges {
+            kind,
+            object: Some(format!("{prefix}{name}")),
+            column,
+            owner,
+            prefix: "",
+        };
+        match access::statements(&privileges, acl, base, &mut self.roles) {
+            Some(statements) if statements.is_empty() => None,
+            Some(statements) => Some(self.attachment(subject, "ACL", tag, statements, after)),
+            None => {
+                self.warnings
+                    .push(format!("the privileges on {tag} cannot be read: {acl:?}"));
+                None
+            }
+        }
+    }
+
+    fn attachment(
+        &mut self,
+        subject: Subject<'_>,
+        desc: &str,
+        tag: String,
+        definition: String,
+        after: &[u32],
+    ) -> u32 {
+        let dump_id = self.fresh_id();
+        let mut dependencies = vec![subject.dump_id];
+        dependencies.extend_from_slice(after);
+        self.add(Entry {
+            definition: Some(definition),
+            namespace: subject.schema.map(str::to_owned),
+            owner: Some(subject.owner.to_owned()),
+            dependencies,
+            ..entry(dump_id, CatalogId::default(), desc, Section::None, tag)
+        });
+        dump_id
+    }
+}

@@ -1,0 +1,186 @@
+//! Rows, large objects and the values of sequences.
+
+use std::collections::{BTreeSet, HashMap};
+
+use archive::Entry;
+use orchestrator_sdk::Error;
+use orchestrator_sdk::postgres::{Connection, Step};
+use orchestrator_sdk::streams::{Receipt, TransferOptions};
+
+use crate::backup::Backup;
+use crate::deployment_log;
+use crate::entries::{describe, loads_via_root, namespace, tag};
+use crate::names::qualified;
+use crate::parallel::{Script, Work};
+
+/// What was loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Tables, or large objects.
+    pub items: u64,
+    /// Rows that COPY counted, which are those that the manifest promised.
+    pub rows: u64,
+    /// Before compression.
+    pub bytes: u64,
+}
+
+/// Loads tables, as the work behind a schedule whose tasks are TABLE DATA entries.
+pub struct Tables<'a> {
+    backup: &'a Backup,
+    entries: HashMap<u32, &'a Entry>,
+    /// Dump ids of tables that this restore has created.
+    created: &'a BTreeSet<u32>,
+    /// What has been loaded so far.
+    pub loaded: Loaded,
+    /// The tables, qualified and quoted.
+    pub names: Vec<String>,
+}
+
+impl<'a> Tables<'a> {
+    /// The entries are TABLE DATA.
+    pub fn new(
+        backup: &'a Backup,
+        entries: impl Iterator<Item = &'a Entry>,
+        created: &'a BTreeSet<u32>,
+    ) -> Tables<'a> {
+        Tables {
+            backup,
+            entries: entries.map(|entry| (entry.dump_id, entry)).collect(),
+            created,
+            loaded: Loaded::default(),
+            names: Vec::new(),
+        }
+    }
+
+    fn entry(&self, task: u32) -> Result<&'a Entry, Error> {
+        self.entries
+            .get(&task)
+            .copied()
+            .ok_or_else(|| Error::internal(format!("entry {task} holds no rows")))
+    }
+
+    /// A table that this transaction truncates needs no log of its rows, and can take them as frozen.
+    fn is_fresh(&self, entry: &Entry) -> bool {
+        entry
+            .dependencies
+            .iter()
+            .any(|table| self.created.contains(table))
+            && !loads_via_root(entry)
+    }
+}
+
+impl Work for Tables<'_> {
+    fn script(&self, task: u32) -> Result<Script, Error> {
+        let entry = self.entry(task)?;
+        let table = qualified(namespace(entry), tag(entry));
+        let fresh = self.is_fresh(entry);
+        let mut steps = Vec::new();
+        if fresh {
+            steps.push(Step::Statement(format!("TRUNCATE TABLE ONLY {table}")));
+        }
+        steps.push(Step::CopyIn((
+            copy_statement(entry, fresh)?,
+            self.backup.read_data(&entry.filename)?,
+        )));
+        Ok(Script {
+            steps,
+            atomic: true,
+            label: format!("{}.{}", namespace(entry), tag(entry)),
+            expected_bytes: self.backup.table(entry)?.plain_bytes,
+        })
+    }
+
+    fn done(&mut self, task: u32, receipt: &Receipt) -> Result<(), Error> {
+        let entry = self.entry(task)?;
+        let copied = receipt.steps.last().copied().unwrap_or_default();
+        compare_rows(self.backup, entry, copied)?;
+        self.loaded.items += 1;
+        self.loaded.rows += copied;
+        self.loaded.bytes += receipt.plain_bytes;
+        self.names.push(qualified(namespace(entry), tag(entry)));
+        Ok(())
+    }
+
+    fn name(&self, task: u32) -> String {
+        self.entries
+            .get(&task)
+            .map_or_else(|| task.to_string(), |entry| describe(entry))
+    }
+}
+
+/// Merges the backup's rows of the host's deployment log into the target's; the number that was new.
+pub fn merge_deployment_log(
+    connection: &Connection,
+    backup: &Backup,
+    entry: &Entry,
+) -> Result<u64, Error> {
+    let named = |error: Error| error.while_doing(format_args!("merging {}", describe(entry)));
+    let rows = backup.read_data(&entry.filename).map_err(named)?;
+    let steps = deployment_log::merge(entry, rows)
+        .ok_or_else(|| named(Error::corrupt("its COPY statement does not name columns")))?;
+    let options = TransferOptions {
+        label: "deployment log".to_owned(),
+        expected_bytes: backup.table(entry)?.plain_bytes,
+    };
+    let receipt = connection
+        .run_script(steps, true, &options)
+        .map_err(named)?
+        .wait()
+        .map_err(named)?;
+    let of_step = |index: usize| receipt.steps.get(index).copied().unwrap_or_default();
+    compare_rows(backup, entry, of_step(1))?;
+    Ok(of_step(2))
+}
+
+/// The archive's own statement, with FREEZE where the table is empty and of this transaction.
+fn copy_statement(entry: &Entry, freeze: bool) -> Result<String, Error> {
+    let statement = entry
+        .copy_statement
+        .as_deref()
+        .unwrap_or_default()
+        .trim_end()
+        .trim_end_matches(';');
+    if !statement.ends_with(" FROM stdin") {
+        return Err(
+            Error::unsupported(format!("{} was not dumped with COPY", describe(entry)))
+                .hint("dump it again without --inserts, or restore it with pg_restore"),
+        );
+    }
+    Ok(if freeze {
+        format!("{statement} WITH (FREEZE)")
+    } else {
+        statement.to_owned()
+    })
+}
+
+fn compare_rows(backup: &Backup, entry: &Entry, copied: u64) -> Result<(), Error> {
+    let promised = backup.table(entry)?.rows;
+    if copied == promised {
+        return Ok(());
+    }
+    Err(Error::corrupt(format!(
+        "{} has {promised} rows in the manifest, and {copied} came out of the backup",
+        describe(entry)
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entries::tests::entry;
+
+    #[test]
+    fn the_copy_of_the_archive_is_used() {
+        let mut data = entry(2, "TABLE DATA", "public", "t", &[1]);
+        assert_eq!(
+            copy_statement(&data, false).unwrap(),
+            "COPY public.t (id) FROM stdin"
+        );
+        assert_eq!(
+            copy_statement(&data, true).unwrap(),
+            "COPY public.t (id) FROM stdin WITH (FREEZE)"
+        );
+        data.copy_statement = Some(String::new());
+        assert!(copy_statement(&data, true).is_err());
+    }
+}

@@ -1,0 +1,203 @@
+//! What is going to be done: both sides looked at, the entries chosen and sorted into phases, everything that stands against
+//! it found. Nothing changes here.
+
+use std::collections::BTreeMap;
+
+use archive::Entry;
+use orchestrator_sdk::Error;
+use serde_json::{Value, json};
+
+use crate::backup::Backup;
+use crate::batches::Named;
+use crate::cleaning::drop_statement;
+use crate::database::Maintenance;
+use crate::entries::{Object, ObjectKind, describe, is_of_database, namespace, object, tag};
+use crate::names::rename_database;
+use crate::parameters::{Mode, Parameters};
+use crate::plan::Plan;
+use crate::preconditions::{Findings, Situation, check};
+use crate::selection::{OWN_SCHEMA, Selection, select};
+use crate::sessions::Sessions;
+use crate::statements::Style;
+use crate::target::{TableName, TargetState, references, tables_with_rows};
+
+/// A restore that has been thought through.
+pub struct Decision<'a> {
+    /// What was asked for.
+    pub parameters: &'a Parameters,
+    /// What is restored.
+    pub backup: &'a Backup,
+    /// Ready for the backup's statements.
+    pub sessions: &'a Sessions,
+    /// Which entries.
+    pub selection: Selection,
+    /// In which order.
+    pub plan: Plan,
+    /// As it is before.
+    pub target: TargetState,
+    /// How definitions are written out.
+    pub style: Style,
+    /// In the mode `create`.
+    pub maintenance: Option<Maintenance>,
+    /// Foreign keys of the target, when data alone is restored.
+    pub references: Vec<(TableName, TableName)>,
+}
+
+impl<'a> Decision<'a> {
+    /// Looks at the target and decides. Nothing changes.
+    pub fn prepare(
+        parameters: &'a Parameters,
+        backup: &'a Backup,
+        sessions: &'a Sessions,
+    ) -> Result<(Decision<'a>, Findings), Error> {
+        let toc = &backup.toc;
+        let mut references_of_target = Vec::new();
+        let mut filled = Vec::new();
+        let (maintenance, target, in_the_way, connection) = if parameters.mode == Mode::Create {
+            let maintenance = Maintenance::open(&parameters.database)?;
+            let target = TargetState::of_server(maintenance.connection())?;
+            let in_the_way = maintenance
+                .exists()?
+                .then(|| maintenance.database().to_owned());
+            (Some(maintenance), target, in_the_way, None)
+        } else {
+            let connection = sessions.open()?;
+            (
+                None,
+                TargetState::of_database(&connection)?,
+                None,
+                Some(connection),
+            )
+        };
+        let selection = select(toc, parameters, &target.objects).map_err(Error::invalid_input)?;
+        let sizes = sizes(backup);
+        let plan = Plan::new(toc, &selection, target.version, &size_in(&sizes));
+        if let Some(connection) = connection.filter(|_| parameters.data_only) {
+            references_of_target = references(&connection)?;
+            let there = plan
+                .tables
+                .iter()
+                .map(|index| table_name(&toc.entries[*index]))
+                .filter(|(schema, name)| {
+                    target.objects.contains(&Object {
+                        kind: ObjectKind::Relation,
+                        schema: schema.clone(),
+                        name: name.clone(),
+                    })
+                });
+            filled = tables_with_rows(&connection, &there.collect::<Vec<_>>())?;
+        }
+        let findings = check(Situation {
+            manifest: &backup.manifest,
+            toc,
+            selection: &selection,
+            parameters,
+            target: &target,
+            in_the_way: in_the_way.as_deref(),
+            filled: &filled,
+        });
+        let decision = Decision {
+            parameters,
+            backup,
+            sessions,
+            selection,
+            plan,
+            target,
+            style: Style::new(parameters, toc),
+            maintenance,
+            references: references_of_target,
+        };
+        Ok((decision, findings))
+    }
+
+    /// The plan, for a dry run.
+    pub fn describe(&self, findings: &Findings) -> Value {
+        let rows_and_bytes = |entry: &Entry| {
+            let table = self.backup.table(entry);
+            table.map_or((0, 0), |table| (table.rows, table.plain_bytes))
+        };
+        let problems: Vec<Value> = findings
+            .problems
+            .iter()
+            .map(|problem| json!({ "message": problem.message, "hint": problem.hint }))
+            .collect();
+        let drops: Vec<String> = self.drops().into_iter().map(|drop| drop.sql).collect();
+        json!({
+            "backup": { "id": self.backup.manifest.backup, "location": self.parameters.prefix() },
+            "mode": self.parameters.mode.name(),
+            "database": self.maintenance.as_ref().map(Maintenance::database),
+            "plan": self.plan.describe(&self.backup.toc, &rows_and_bytes),
+            "would_drop": drops,
+            "bytes_to_read": self.backup.manifest.totals.bytes,
+            "problems": problems,
+            "warnings": findings.warnings,
+        })
+    }
+
+    /// The statements of an entry.
+    pub fn sql(&self, entry: &Entry) -> String {
+        let sql = self.style.statements(entry);
+        match &self.maintenance {
+            Some(maintenance) if is_of_database(entry) => {
+                let from = tag(entry).strip_prefix("DATABASE ").unwrap_or(tag(entry));
+                rename_database(&sql, from, maintenance.database())
+            }
+            _ => sql,
+        }
+    }
+
+    /// In the mode `clean`: what is dropped first. Never anything of the host's own schema.
+    pub fn drops(&self) -> Vec<Named> {
+        if self.parameters.mode != Mode::Clean {
+            return Vec::new();
+        }
+        let own = |entry: &Entry| {
+            namespace(entry) == OWN_SCHEMA
+                || object(entry).is_some_and(|object| {
+                    object.kind == ObjectKind::Schema && object.name == OWN_SCHEMA
+                })
+        };
+        let entries = self
+            .plan
+            .dropped(&self.backup.toc)
+            .into_iter()
+            .filter(|entry| !own(entry));
+        entries
+            .filter_map(|entry| {
+                Some(Named {
+                    name: describe(entry),
+                    sql: drop_statement(entry)?,
+                })
+            })
+            .collect()
+    }
+
+    /// The entries at these indices.
+    pub fn entries(&self, indices: &[usize]) -> Vec<&'a Entry> {
+        indices
+            .iter()
+            .map(|index| &self.backup.toc.entries[*index])
+            .collect()
+    }
+}
+
+/// Bytes of tables' rows before compression, by the dump id of their entry.
+pub fn sizes(backup: &Backup) -> BTreeMap<u32, u64> {
+    let tables = backup
+        .manifest
+        .objects
+        .iter()
+        .filter_map(|object| object.table.as_ref());
+    tables
+        .map(|table| (table.dump_id, table.plain_bytes))
+        .collect()
+}
+
+/// The size of one of them, 0 for what is none.
+pub fn size_in(sizes: &BTreeMap<u32, u64>) -> impl Fn(u32) -> u64 + '_ {
+    |id| sizes.get(&id).copied().unwrap_or_default()
+}
+
+fn table_name(entry: &Entry) -> TableName {
+    (namespace(entry).to_owned(), tag(entry).to_owned())
+}

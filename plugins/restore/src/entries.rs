@@ -1,0 +1,275 @@
+//! What pg_restore knows of an entry by its kind: its pass, its object, what it is called in messages.
+
+use archive::{Entry, Section};
+
+/// When an entry is applied (`_tocEntryRestorePass`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// With the sections before, of and after the data.
+    Main,
+    /// Privileges, when all objects are there.
+    Privileges,
+    /// What must not see anything half done: event triggers, and materialized views, which run the users' queries.
+    Last,
+}
+
+/// Kinds of objects that a target is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ObjectKind {
+    /// `pg_namespace`.
+    Schema,
+    /// `pg_extension`.
+    Extension,
+    /// `pg_class`.
+    Relation,
+    /// `pg_type`, without those of relations.
+    Type,
+    /// `pg_proc`.
+    Function,
+    /// `pg_largeobject_metadata`.
+    LargeObject,
+}
+
+/// An object's identity in a database.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Object {
+    /// The catalog that it is in.
+    pub kind: ObjectKind,
+    /// Empty for what is in no schema.
+    pub schema: String,
+    /// Of a function with the types of its arguments: `f(integer, text)`.
+    pub name: String,
+}
+
+impl Object {
+    /// As messages name it: `relation public.users`.
+    pub fn describe(&self) -> String {
+        let kind = match self.kind {
+            ObjectKind::Schema => "schema",
+            ObjectKind::Extension => "extension",
+            ObjectKind::Relation => "relation",
+            ObjectKind::Type => "type",
+            ObjectKind::Function => "function",
+            ObjectKind::LargeObject => "large object",
+        };
+        let separator = if self.schema.is_empty() { "" } else { "." };
+        format!("{kind} {}{separator}{}", self.schema, self.name)
+    }
+}
+
+/// The entry's name, empty where it has none.
+pub fn tag(entry: &Entry) -> &str {
+    entry.tag.as_deref().unwrap_or_default()
+}
+
+/// The entry's schema, empty where it has none.
+pub fn namespace(entry: &Entry) -> &str {
+    entry.namespace.as_deref().unwrap_or_default()
+}
+
+/// As messages name it: `TABLE DATA public.users (entry 3392)`.
+pub fn describe(entry: &Entry) -> String {
+    let separator = if namespace(entry).is_empty() { "" } else { "." };
+    format!(
+        "{} {}{separator}{} (entry {})",
+        entry.desc,
+        namespace(entry),
+        tag(entry),
+        entry.dump_id
+    )
+}
+
+/// Parsed when the archive is opened, and applied to every session rather than once.
+pub fn is_setting(entry: &Entry) -> bool {
+    matches!(
+        entry.desc.as_str(),
+        "ENCODING" | "STDSTRINGS" | "SEARCHPATH"
+    )
+}
+
+/// About the database itself, so applied only when the restore creates it.
+pub fn is_of_database(entry: &Entry) -> bool {
+    match entry.desc.as_str() {
+        "DATABASE" | "DATABASE PROPERTIES" => true,
+        "ACL" | "COMMENT" | "SECURITY LABEL" => tag(entry).starts_with("DATABASE "),
+        _ => false,
+    }
+}
+
+/// Grants and revokes.
+pub fn is_privilege(entry: &Entry) -> bool {
+    matches!(entry.desc.as_str(), "ACL" | "DEFAULT ACL")
+}
+
+/// Can be chosen by a pattern.
+pub fn is_relation(entry: &Entry) -> bool {
+    matches!(
+        entry.desc.as_str(),
+        "TABLE" | "FOREIGN TABLE" | "VIEW" | "MATERIALIZED VIEW" | "SEQUENCE"
+    )
+}
+
+/// When an entry is applied.
+pub fn pass(entry: &Entry) -> Pass {
+    match entry.desc.as_str() {
+        "ACL" | "DEFAULT ACL" => Pass::Privileges,
+        "EVENT TRIGGER" | "MATERIALIZED VIEW DATA" => Pass::Last,
+        "COMMENT" | "SECURITY LABEL" if tag(entry).starts_with("EVENT TRIGGER ") => Pass::Last,
+        "STATISTICS DATA" if entry.section == Section::PostData => Pass::Last,
+        _ => Pass::Main,
+    }
+}
+
+/// The object that an entry creates, where it can be looked for in a target.
+pub fn object(entry: &Entry) -> Option<Object> {
+    let (kind, schema) = match entry.desc.as_str() {
+        "SCHEMA" => (ObjectKind::Schema, ""),
+        "EXTENSION" => (ObjectKind::Extension, ""),
+        "TYPE" | "DOMAIN" | "SHELL TYPE" => (ObjectKind::Type, namespace(entry)),
+        "FUNCTION" | "PROCEDURE" | "AGGREGATE" => (ObjectKind::Function, namespace(entry)),
+        "BLOB" => (ObjectKind::LargeObject, ""),
+        _ if is_relation(entry) => (ObjectKind::Relation, namespace(entry)),
+        _ => return None,
+    };
+    Some(Object {
+        kind,
+        schema: schema.to_owned(),
+        name: tag(entry).to_owned(),
+    })
+}
+
+/// Which parts an entry has (`_tocEntryRequired`): a definition, data.
+pub fn parts(entry: &Entry) -> (bool, bool) {
+    let definition = entry.definition.as_deref().unwrap_or_default();
+    let of_large_object = match entry.desc.as_str() {
+        "BLOB" | "BLOB METADATA" => true,
+        "ACL" | "COMMENT" | "SECURITY LABEL" => tag(entry).starts_with("LARGE OBJECT"),
+        _ => false,
+    };
+    if is_setting(entry) {
+        (false, false)
+    } else if entry.desc == "SEQUENCE SET" || of_large_object {
+        (false, true)
+    } else {
+        let is_note = definition.starts_with("-- load via partition root ");
+        (!definition.is_empty() && !is_note, entry.had_dumper)
+    }
+}
+
+/// The rows of a partition that go through its root (`is_load_via_partition_root`): loads of several may meet in one table.
+pub fn loads_via_root(entry: &Entry) -> bool {
+    if entry
+        .definition
+        .as_deref()
+        .is_some_and(|text| text.starts_with("-- load via partition root "))
+    {
+        return true;
+    }
+    let copy = entry.copy_statement.as_deref().unwrap_or_default();
+    let Some(target) = copy.strip_prefix("COPY ") else {
+        return false;
+    };
+    !crate::names::spellings(namespace(entry))
+        .iter()
+        .any(|schema| {
+            crate::names::spellings(tag(entry))
+                .iter()
+                .any(|name| target.starts_with(&format!("{schema}.{name} ")))
+        })
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// An entry with the fields that decisions are made from.
+    pub fn entry(
+        dump_id: u32,
+        desc: &str,
+        namespace: &str,
+        tag: &str,
+        dependencies: &[u32],
+    ) -> Entry {
+        let section = match desc {
+            "ACL" | "COMMENT" | "SECURITY LABEL" => Section::None,
+            "TABLE DATA" | "SEQUENCE SET" | "BLOBS" => Section::Data,
+            "CONSTRAINT"
+            | "CHECK CONSTRAINT"
+            | "FK CONSTRAINT"
+            | "INDEX"
+            | "INDEX ATTACH"
+            | "TRIGGER"
+            | "RULE"
+            | "POLICY"
+            | "ROW SECURITY"
+            | "STATISTICS"
+            | "MATERIALIZED VIEW DATA"
+            | "EVENT TRIGGER"
+            | "DEFAULT ACL"
+            | "PUBLICATION"
+            | "PUBLICATION TABLE" => Section::PostData,
+            _ => Section::PreData,
+        };
+        let data = matches!(desc, "TABLE DATA" | "BLOBS");
+        Entry {
+            dump_id,
+            had_dumper: data,
+            catalog_oid: 0,
+            oid: 0,
+            tag: Some(tag.to_owned()),
+            desc: desc.to_owned(),
+            section,
+            definition: (!data).then(|| format!("CREATE {desc} {tag};\n")),
+            drop_statement: (section == Section::PreData && desc != "SEQUENCE OWNED BY")
+                .then(|| format!("DROP {desc} {namespace}.{tag};\n")),
+            copy_statement: (desc == "TABLE DATA")
+                .then(|| format!("COPY {namespace}.{tag} (id) FROM stdin;\n")),
+            namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
+            tablespace: None,
+            table_access_method: None,
+            relkind: 0,
+            // Extensions have no owner in an archive.
+            owner: (desc != "EXTENSION").then(|| "app".to_owned()),
+            dependencies: dependencies.to_vec(),
+            filename: if desc == "TABLE DATA" {
+                format!("{dump_id}.dat")
+            } else {
+                String::new()
+            },
+        }
+    }
+
+    #[test]
+    fn entries_have_the_passes_and_parts_of_pg_restore() {
+        let comment = |tag| entry(1, "COMMENT", "", tag, &[]);
+        assert_eq!(pass(&comment("EVENT TRIGGER e")), Pass::Last);
+        assert_eq!(pass(&comment("TABLE t")), Pass::Main);
+        assert_eq!(
+            pass(&entry(1, "DEFAULT ACL", "", "x", &[])),
+            Pass::Privileges
+        );
+        assert_eq!(parts(&entry(1, "TABLE", "public", "t", &[])), (true, false));
+        assert_eq!(
+            parts(&entry(1, "TABLE DATA", "public", "t", &[])),
+            (false, true)
+        );
+        assert_eq!(
+            parts(&entry(1, "SEQUENCE SET", "public", "s", &[])),
+            (false, true)
+        );
+        assert_eq!(parts(&comment("LARGE OBJECT 7")), (false, true));
+        assert_eq!(
+            parts(&entry(1, "ENCODING", "", "ENCODING", &[])),
+            (false, false)
+        );
+    }
+
+    #[test]
+    fn a_load_through_the_root_is_found_by_its_copy() {
+        let mut data = entry(1, "TABLE DATA", "s", "Odd Name", &[]);
+        data.copy_statement = Some("COPY s.\"Odd Name\" (id) FROM stdin;\n".to_owned());
+        assert!(!loads_via_root(&data));
+        data.copy_statement = Some("COPY s.root (id) FROM stdin;\n".to_owned());
+        assert!(loads_via_root(&data));
+    }
+}

@@ -1,0 +1,82 @@
+//! What a restore did, for its result: counts and seconds by phase.
+
+use orchestrator_sdk::run;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::data::Loaded;
+
+/// Grows while the restore goes on.
+#[derive(Debug, Default)]
+pub struct Report {
+    phases: Vec<Phase>,
+    /// Unix milliseconds.
+    begun: u64,
+    /// Objects that were read in full before anything changed, and their bytes as stored.
+    pub verified: Option<(usize, u64)>,
+    /// Objects that were dropped first.
+    pub dropped: usize,
+    /// Tables.
+    pub tables: Loaded,
+    /// Large objects.
+    pub large_objects: Loaded,
+    /// Rows that the deployment log did not have yet, when it was merged.
+    pub merged: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Phase {
+    name: &'static str,
+    /// Entries, or objects of the storage.
+    items: u64,
+    seconds: f64,
+}
+
+impl Report {
+    /// Begins now.
+    pub fn new() -> Report {
+        Report {
+            begun: run::now(),
+            ..Report::default()
+        }
+    }
+
+    /// Runs a phase: names it for progress, and measures it. The work says how many items it had.
+    pub fn phase<T, E>(
+        &mut self,
+        name: &'static str,
+        work: impl FnOnce(&mut Report) -> Result<(u64, T), E>,
+    ) -> Result<T, E> {
+        run::phase(name);
+        let begun = run::now();
+        let (items, outcome) = work(self)?;
+        self.phases.push(Phase {
+            name,
+            items,
+            seconds: seconds(begun),
+        });
+        Ok(outcome)
+    }
+
+    /// The result's JSON.
+    pub fn into_json(self, mode: &str, backup: &Value) -> Value {
+        json!({
+            "backup": backup,
+            "mode": mode,
+            "seconds": seconds(self.begun),
+            "phases": self.phases,
+            "verified": self.verified.map(|(objects, bytes)| json!({ "objects": objects, "bytes": bytes })),
+            "dropped": self.dropped,
+            "tables": self.tables.items,
+            "rows": self.tables.rows,
+            "bytes": self.tables.bytes + self.large_objects.bytes,
+            "tables_with_rows_compared": self.tables.items,
+            "large_objects": self.large_objects.items,
+            "deployment_log_rows_added": self.merged,
+        })
+    }
+}
+
+fn seconds(since: u64) -> f64 {
+    run::now().saturating_sub(since) as f64 / 1000.0
+}

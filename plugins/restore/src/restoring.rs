@@ -1,0 +1,62 @@
+//! The restore from its first question to its report: both sides are looked at, the whole is decided, every byte is checked,
+//! and only then does the target change.
+
+use orchestrator_sdk::{Error, run};
+use serde_json::{Value, json};
+
+use crate::backup::Backup;
+use crate::decision::Decision;
+use crate::parameters::Parameters;
+use crate::report::Report;
+use crate::sessions::Sessions;
+use crate::verification::verify;
+
+/// Runs the step.
+pub fn restore(parameters: &Parameters, dry_run: bool) -> Result<Value, Error> {
+    parameters.check()?;
+    let mut report = Report::new();
+    run::phase("reading the backup");
+    let backup = Backup::open(&parameters.storage, parameters.prefix())?;
+    run::phase("looking at the target");
+    let sessions = Sessions::new(&parameters.database, &backup.toc)?;
+    let (decision, findings) = Decision::prepare(parameters, &backup, &sessions)?;
+    for warning in &findings.warnings {
+        run::warn(warning);
+    }
+    if dry_run {
+        return Ok(decision.describe(&findings));
+    }
+    findings.into_result()?;
+    check_bytes(&decision, &mut report)?;
+    decision.change(&mut report)?;
+    let identity = json!({
+        "id": backup.manifest.backup,
+        "location": parameters.prefix(),
+        "snapshot_time": backup.manifest.snapshot.time,
+    });
+    run::fact("backup", &identity)?;
+    Ok(report.into_json(parameters.mode.name(), &identity))
+}
+
+/// Tells progress how much there is to do, and reads what is going to be restored to its end.
+fn check_bytes(decision: &Decision<'_>, report: &mut Report) -> Result<(), Error> {
+    let backup = decision.backup;
+    let needed = backup.needed(&decision.selection)?;
+    let to_load: u64 = needed
+        .iter()
+        .filter_map(|object| object.table.as_ref())
+        .map(|table| table.plain_bytes)
+        .sum();
+    let scripts = decision.plan.tables.len() + decision.plan.post_data.len();
+    if decision.parameters.skip_verify {
+        run::expect(to_load, scripts as u64);
+        return Ok(());
+    }
+    let to_read: u64 = needed.iter().map(|object| object.bytes).sum();
+    run::expect(to_read + to_load, (needed.len() + scripts) as u64);
+    report.phase("verifying", |report| {
+        let bytes = verify(backup, &needed, decision.parameters.jobs)?;
+        report.verified = Some((needed.len(), bytes));
+        Ok((needed.len() as u64, ()))
+    })
+}

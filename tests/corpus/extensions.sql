@@ -1,0 +1,22 @@
+-- Extensions: in schemas of their own, with members in use and changed privileges.
+CREATE SCHEMA ext;
+CREATE EXTENSION citext WITH SCHEMA ext;
+CREATE EXTENSION "hstore";
+CREATE EXTENSION pg_trgm WITH SCHEMA ext;
+CREATE EXTENSION btree_gist;
+COMMENT ON EXTENSION citext IS 'changed comment';
+CREATE TABLE uses (id int, name ext.citext UNIQUE, attributes hstore DEFAULT 'a=>1', body text);
+INSERT INTO uses VALUES (1, 'Name', 'k=>v', 'body');
+CREATE INDEX trigrams ON uses USING gin (body ext.gin_trgm_ops);
+CREATE TABLE ranges (room int, during tsrange, EXCLUDE USING gist (room WITH =, during WITH &&));
+CREATE FUNCTION ext.own(ext.citext) RETURNS text LANGUAGE sql AS 'SELECT $1::text';
+CREATE DOMAIN tag AS ext.citext CHECK (VALUE <> '');
+DO $$ BEGIN IF to_regrole('corpus_extender') IS NULL THEN CREATE ROLE corpus_extender; END IF; END $$;
+REVOKE EXECUTE ON FUNCTION ext.similarity(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ext.similarity(text, text) TO corpus_extender;
+GRANT USAGE ON SCHEMA ext TO corpus_extender;
+CREATE FUNCTION tied() RETURNS int LANGUAGE sql AS 'SELECT 1';
+ALTER FUNCTION tied() DEPENDS ON EXTENSION hstore;
+ALTER INDEX trigrams DEPENDS ON EXTENSION pg_trgm;
+CREATE MATERIALIZED VIEW tied_view AS SELECT 1 AS one;
+ALTER MATERIALIZED VIEW tied_view DEPENDS ON EXTENSION hstore;

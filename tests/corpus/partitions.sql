@@ -1,0 +1,42 @@
+-- Partitioned tables: by range, list and hash, several levels, a default, indexes and keys attached, triggers cloned.
+CREATE TYPE colour AS ENUM ('red', 'green', 'blue');
+CREATE TABLE measured (id bigint GENERATED ALWAYS AS IDENTITY, at date NOT NULL, region text NOT NULL DEFAULT 'x', value int,
+  CONSTRAINT positive CHECK (value > 0)) PARTITION BY RANGE (at);
+CREATE TABLE measured_2025 PARTITION OF measured FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+CREATE TABLE measured_2026 PARTITION OF measured (value NOT NULL) FOR VALUES FROM ('2026-01-01') TO ('2027-01-01') PARTITION BY LIST (region);
+CREATE TABLE measured_2026_eu PARTITION OF measured_2026 FOR VALUES IN ('eu', 'de');
+CREATE TABLE measured_2026_rest PARTITION OF measured_2026 DEFAULT;
+CREATE TABLE measured_rest PARTITION OF measured DEFAULT;
+ALTER TABLE measured ADD PRIMARY KEY (id, at, region);
+CREATE INDEX measured_value ON measured (value);
+CREATE INDEX measured_only ON ONLY measured (region);
+CREATE INDEX on_partition ON measured_2025 (region, value);
+INSERT INTO measured (at, region, value) VALUES ('2025-05-05', 'eu', 1), ('2026-05-05', 'de', 2), ('2026-06-06', 'us', 3), ('2030-01-01', 'x', 4);
+CREATE TABLE attached (value int, extra int, region text NOT NULL DEFAULT 'y', at date NOT NULL, id bigint NOT NULL, CONSTRAINT positive CHECK (value > 0));
+ALTER TABLE attached DROP COLUMN extra;
+ALTER TABLE measured ATTACH PARTITION attached FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
+INSERT INTO measured (at, value) VALUES ('2020-02-02', 5);
+CREATE TABLE hashed (a int, b text) PARTITION BY HASH (a);
+CREATE TABLE hashed_0 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE hashed_1 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+INSERT INTO hashed SELECT g, g::text FROM generate_series(1, 20) g;
+CREATE TABLE by_colour (c colour, n int) PARTITION BY HASH (c);
+-- Of one partition alone: which of several takes a row depends on the enum's OIDs, which a restore gives out anew.
+CREATE TABLE by_colour_1 PARTITION OF by_colour FOR VALUES WITH (MODULUS 1, REMAINDER 0) PARTITION BY RANGE (n);
+CREATE TABLE by_colour_1_a PARTITION OF by_colour_1 FOR VALUES FROM (MINVALUE) TO (MAXVALUE);
+INSERT INTO by_colour VALUES ('red', 1), ('green', 2), ('blue', 3);
+CREATE TABLE by_expression (a int, b int) PARTITION BY RANGE ((a + b), b);
+CREATE TABLE by_expression_1 PARTITION OF by_expression FOR VALUES FROM (0, MINVALUE) TO (10, MAXVALUE);
+CREATE TABLE refers (id bigint, at date, region text, FOREIGN KEY (id, at, region) REFERENCES measured ON DELETE CASCADE);
+CREATE TABLE target (k int PRIMARY KEY);
+CREATE TABLE part_refers (k int REFERENCES target) PARTITION BY LIST (k);
+CREATE TABLE part_refers_1 PARTITION OF part_refers FOR VALUES IN (1);
+INSERT INTO target VALUES (1); INSERT INTO part_refers VALUES (1);
+CREATE FUNCTION noticed() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER every_row BEFORE INSERT ON measured FOR EACH ROW EXECUTE FUNCTION noticed();
+CREATE TRIGGER silenced AFTER UPDATE ON measured FOR EACH ROW EXECUTE FUNCTION noticed();
+ALTER TABLE measured_2025 DISABLE TRIGGER silenced;
+ALTER TABLE measured DISABLE TRIGGER every_row;
+ALTER TABLE measured_rest ENABLE ALWAYS TRIGGER every_row;
+COMMENT ON TABLE measured_2025 IS 'a partition';
+COMMENT ON INDEX measured_value IS 'a partitioned index';
