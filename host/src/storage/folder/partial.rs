@@ -1,0 +1,154 @@
+//! A file that is being written: under a temporary name until it is whole and on the disk.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::blocking;
+use super::tree::{FileStat, Tree, split};
+use crate::storage::key::PARTIAL;
+use crate::storage::{Key, ObjectInfo, ObjectWriter, StorageError, StorageErrorKind};
+
+/// How often a new file is begun when somebody removes its folder or the file itself at the same time.
+const ATTEMPTS: usize = 16;
+
+/// A file under a temporary name, locked as long as its writer lives. Dropping it removes it.
+pub(super) struct Partial {
+    tree: Arc<Tree>,
+    key: Key,
+    folder: OwnedFd,
+    name: String,
+    file: File,
+    published: bool,
+}
+
+impl Partial {
+    /// Begins a file beside the one that it will become.
+    pub fn begin(tree: Arc<Tree>, key: Key) -> io::Result<Partial> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            match Partial::try_begin(&tree, &key) {
+                // A folder was removed after it was found, as it was empty, or the file before it was locked.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS => {}
+                other => return other,
+            }
+        }
+    }
+
+    fn try_begin(tree: &Arc<Tree>, key: &Key) -> io::Result<Partial> {
+        let folder = tree.make_folder(split(key).0)?;
+        let name = format!("{PARTIAL}{}", uuid::Uuid::now_v7().simple());
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = fs::openat(&folder, name.as_str(), flags, Mode::RUSR | Mode::WUSR)?;
+        lock(&file)?;
+        Ok(Partial {
+            tree: tree.clone(),
+            key: key.clone(),
+            folder,
+            name,
+            file: File::from(file),
+            published: false,
+        })
+    }
+
+    fn publish(mut self) -> io::Result<FileStat> {
+        fs::fsync(&self.file)?;
+        let stat = fs::fstat(&self.file)?;
+        fs::renameat(
+            &self.folder,
+            self.name.as_str(),
+            &self.folder,
+            split(&self.key).1,
+        )?;
+        self.published = true;
+        fs::fsync(&self.folder)?;
+        Ok(FileStat::from(&stat))
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        if !self.published {
+            // What cannot be removed now is found by `remove_unfinished`.
+            let _ = fs::unlinkat(&self.folder, self.name.as_str(), AtFlags::empty());
+            self.tree.remove_empty_folders(&split(&self.key).0);
+        }
+    }
+}
+
+/// Locks a new file against `remove_unfinished`; an error of the kind `NotFound` when that was there first.
+fn lock(file: &OwnedFd) -> io::Result<()> {
+    let locked = fs::flock(file, FlockOperation::NonBlockingLockExclusive);
+    // Some file systems have no locks; then nobody else has one either.
+    if locked == Err(Errno::WOULDBLOCK) || fs::fstat(file)?.st_nlink == 0 {
+        return Err(Errno::NOENT.into());
+    }
+    Ok(())
+}
+
+/// Writes a [`Partial`]. It is lent to the thread that writes, so a write that is given up still ends in its removal.
+pub(super) struct FolderWriter {
+    partial: Option<Partial>,
+    doing: String,
+}
+
+impl FolderWriter {
+    pub fn new(partial: Partial, doing: String) -> FolderWriter {
+        FolderWriter {
+            partial: Some(partial),
+            doing,
+        }
+    }
+
+    fn take(&mut self) -> Result<Partial, StorageError> {
+        self.partial.take().ok_or_else(|| {
+            StorageError::new(
+                StorageErrorKind::Other,
+                self.doing.clone(),
+                "an earlier write did not succeed",
+            )
+        })
+    }
+}
+
+#[async_trait]
+impl ObjectWriter for FolderWriter {
+    async fn write(&mut self, bytes: Bytes) -> Result<(), StorageError> {
+        let mut partial = self.take()?;
+        let written = blocking(self.doing.clone(), move |doing| {
+            let written = partial.file.write_all(&bytes);
+            written.map_err(|error| StorageError::io(doing, &error))?;
+            Ok(partial)
+        });
+        self.partial = Some(written.await?);
+        Ok(())
+    }
+
+    async fn finish(mut self: Box<Self>) -> Result<ObjectInfo, StorageError> {
+        let partial = self.take()?;
+        let key = partial.key.clone();
+        let stat = blocking(self.doing.clone(), move |doing| {
+            partial
+                .publish()
+                .map_err(|error| StorageError::io(doing, &error))
+        });
+        Ok(stat.await?.info(key))
+    }
+
+    async fn abort(mut self: Box<Self>) {
+        let partial = self.partial.take();
+        // It cannot fail: dropping is all that it does.
+        let _ = blocking(self.doing.clone(), move |_| {
+            drop(partial);
+            Ok(())
+        })
+        .await;
+    }
+}

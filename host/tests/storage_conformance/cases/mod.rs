@@ -1,0 +1,9 @@
+//! What every storage has to do.
+
+mod listing;
+mod reading;
+mod writing;
+
+pub use listing::*;
+pub use reading::*;
+pub use writing::*;
