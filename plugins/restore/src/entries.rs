@@ -150,6 +150,9 @@ pub fn parts(entry: &Entry) -> (bool, bool) {
         (false, false)
     } else if entry.desc == "SEQUENCE SET" || of_large_object {
         (false, true)
+    } else if entry.desc == "MATERIALIZED VIEW DATA" {
+        // pg_restore --data-only leaves materialized views as they were, and so without the rows that it loads.
+        (true, true)
     } else {
         let is_note = definition.starts_with("-- load via partition root ");
         (!definition.is_empty() && !is_note, entry.had_dumper)

@@ -117,6 +117,19 @@ pub fn check(situation: Situation<'_>) -> Findings {
 }
 
 impl<'a> Situation<'a> {
+    /// Roles of the backup that the definitions of such entries name.
+    fn roles_in(self, such: impl Fn(&Entry) -> bool) -> BTreeSet<&'a str> {
+        let definitions: Vec<&str> = self
+            .entries()
+            .filter(|entry| such(entry))
+            .filter_map(|entry| entry.definition.as_deref())
+            .collect();
+        let roles = self.manifest.roles.iter().map(String::as_str);
+        roles
+            .filter(|role| definitions.iter().any(|sql| mentions_role(sql, role)))
+            .collect()
+    }
+
     fn entries(self) -> impl Iterator<Item = &'a Entry> {
         let chosen = move |index: &usize| self.selection.any(*index);
         (0..self.toc.entries.len())
@@ -198,10 +211,7 @@ fn occupied(situation: Situation<'_>, findings: &mut Findings) {
 /// Roles that will be named and are not there, or that this role cannot give anything to.
 fn roles(situation: Situation<'_>, findings: &mut Findings) {
     let Situation {
-        parameters,
-        target,
-        manifest,
-        ..
+        parameters, target, ..
     } = situation;
     let owners: BTreeSet<&str> = if parameters.no_owner {
         BTreeSet::new()
@@ -212,35 +222,37 @@ fn roles(situation: Situation<'_>, findings: &mut Findings) {
             .filter_map(|index| new_owner(&situation.toc.entries[index]))
             .collect()
     };
-    let granting: Vec<&str> = situation
-        .entries()
-        .filter(|entry| {
-            is_privilege(entry)
-                || matches!(
-                    entry.desc.as_str(),
-                    "POLICY" | "USER MAPPING" | "DATABASE PROPERTIES"
-                )
-        })
-        .filter_map(|entry| entry.definition.as_deref())
-        .collect();
-    let is_named = |role: &str| granting.iter().any(|sql| mentions_role(sql, role));
-    let needed = manifest
-        .roles
-        .iter()
-        .map(String::as_str)
-        .filter(|role| is_named(role))
-        .chain(owners.iter().copied());
-    let missing: BTreeSet<&str> = needed
-        .filter(|role| {
-            !target.roles.contains_key(*role) && *role != "public" && !role.starts_with("pg_")
-        })
-        .collect();
-    if let Some(names) = listed(missing.iter().map(|role| (*role).to_owned())) {
-        findings.problem(
-            ErrorKind::NotFound,
-            format!("the target's server lacks roles that the backup names: {names}"),
-            "create the roles (globals.sql in the backup lists them), or use --no-owner and --no-privileges",
-        );
+    let of_privileges = situation.roles_in(is_privilege);
+    let of_others = situation.roles_in(|entry| {
+        matches!(
+            entry.desc.as_str(),
+            "POLICY" | "USER MAPPING" | "DATABASE PROPERTIES"
+        )
+    });
+    for (roles, what, hint) in [
+        (
+            &owners,
+            "own what is restored",
+            "create the roles, or use --no-owner",
+        ),
+        (
+            &of_privileges,
+            "grant or get privileges",
+            "create the roles, or use --no-privileges",
+        ),
+        (
+            &of_others,
+            "policies, user mappings or settings name",
+            "create the roles",
+        ),
+    ] {
+        let missing = roles.iter().filter(|role| {
+            !target.roles.contains_key(**role) && **role != "public" && !role.starts_with("pg_")
+        });
+        if let Some(names) = listed(missing.map(|role| (*role).to_owned())) {
+            let message = format!("the target's server lacks roles that {what}: {names}");
+            findings.problem(ErrorKind::NotFound, message, hint);
+        }
     }
     let out_of_reach = owners
         .iter()

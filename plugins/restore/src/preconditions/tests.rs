@@ -97,7 +97,7 @@ fn all_problems_are_found_together() {
         messages(&findings),
         [
             "the target is not empty: it holds relation public.old",
-            "the target's server lacks roles that the backup names: reader",
+            "the target's server lacks roles that grant or get privileges: reader",
             "the role deployer is no member of roles that own what is restored: app",
             "the target's server lacks extensions: postgis",
             "the role deployer may not create anything in the schema public of the target",
