@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use archive::manifest::{StoredObject, TableData};
 use archive::table_of_large_objects::LargeObject;
 use archive::{Compression, Entry, Manifest, TableOfLargeObjects, Toc, layout};
-use orchestrator_sdk::Error;
 use orchestrator_sdk::storage::{self, Store};
 use orchestrator_sdk::streams::ByteSource;
+use orchestrator_sdk::{Error, ErrorKind};
 
 use crate::entries::describe;
 use crate::selection::Selection;
@@ -167,12 +167,10 @@ fn compare_lengths(store: &Store, prefix: &str, manifest: &Manifest) -> Result<(
     if problems.is_empty() {
         return Ok(());
     }
-    Err(Error::corrupt(format!(
+    Err(unusable(Error::corrupt(format!(
         "the backup at {prefix} is not whole: {}",
         problems.join("; ")
-    ))
-    .detail("nothing was changed")
-    .hint("restore another backup: `orchestrator backup list` shows those there are"))
+    ))))
 }
 
 fn differences(manifest: &Manifest, lengths: &HashMap<String, u64>) -> Vec<String> {
@@ -198,7 +196,11 @@ fn read_checked(
         .object(name)
         .ok_or_else(|| corrupt(prefix, format!("the manifest does not name {name}")))?;
     let source = store.get(&format!("{prefix}/{name}"), None)?;
-    ByteSource::expect(source, object.bytes, &object.sha256)?.read_all(FILE_BYTES_MAX)
+    let bytes = ByteSource::expect(source, object.bytes, &object.sha256)?.read_all(FILE_BYTES_MAX);
+    bytes.map_err(|error| match error.kind {
+        ErrorKind::Corrupt => unusable(error),
+        _ => error,
+    })
 }
 
 fn stored<'a>(
@@ -249,7 +251,12 @@ fn check_entries(manifest: &Manifest, toc: &Toc) -> Result<(), Error> {
 }
 
 fn corrupt(what: &str, why: impl std::fmt::Display) -> Error {
-    Error::corrupt(format!("{what}: {why}"))
+    unusable(Error::corrupt(format!("{what}: {why}")))
+}
+
+/// For errors from before the first change.
+pub fn unusable(error: Error) -> Error {
+    error
         .detail("nothing was changed")
         .hint("restore another backup: `orchestrator backup list` shows those there are")
 }

@@ -4,7 +4,7 @@ use archive::manifest::StoredObject;
 use orchestrator_sdk::streams::{ByteSource, InFlight, Receipt, TransferOptions};
 use orchestrator_sdk::{Error, ErrorKind};
 
-use crate::backup::Backup;
+use crate::backup::{Backup, unusable};
 
 /// Objects that are read at once, for each connection that is going to write.
 const READERS_PER_JOB: usize = 2;
@@ -59,11 +59,9 @@ impl Verified {
         if self.problems.is_empty() {
             return Ok(self.bytes);
         }
-        Err(Error::corrupt(format!(
+        Err(unusable(Error::corrupt(format!(
             "the backup cannot be restored: {}",
             self.problems.join("; ")
-        ))
-        .detail("nothing was changed")
-        .hint("restore another backup: `orchestrator backup list` shows those there are"))
+        ))))
     }
 }
