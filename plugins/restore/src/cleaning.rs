@@ -1,10 +1,57 @@
 //! The statements that drop what an archive describes, where it exists (`RestoreArchive` with `--clean --if-exists` in
 //! `pg_backup_archiver.c`).
 
+use std::collections::{BTreeSet, HashSet};
+
 use archive::Entry;
 
+use crate::batches::Named;
+use crate::entries::{describe, namespace, tag};
+
+/// The statements that drop these entries' objects, which come in the order in which they have to be dropped.
+///
+/// Two things are done better than by pg_restore, which fails at them and goes on: a constraint that goes with its table is left
+/// to it (that of a partition cannot be dropped by itself), and a type that a shell type came before is dropped with the functions
+/// that it and they need each other for.
+pub fn drops(entries: &[&Entry]) -> Vec<Named> {
+    let tables: HashSet<u32> = entries
+        .iter()
+        .filter(|entry| entry.desc == "TABLE")
+        .map(|entry| entry.dump_id)
+        .collect();
+    let shells: BTreeSet<(&str, &str)> = entries
+        .iter()
+        .filter(|entry| entry.desc == "SHELL TYPE")
+        .map(|entry| (namespace(entry), tag(entry)))
+        .collect();
+    let goes_with_table = |entry: &Entry| {
+        entry.desc == "CONSTRAINT"
+            && entry
+                .dependencies
+                .iter()
+                .any(|table| tables.contains(table))
+    };
+    entries
+        .iter()
+        .filter(|entry| !goes_with_table(entry))
+        .filter_map(|entry| {
+            let mut sql = drop_statement(entry)?;
+            if entry.desc == "TYPE"
+                && shells.contains(&(namespace(entry), tag(entry)))
+                && !sql.ends_with(" CASCADE;")
+            {
+                sql = format!("{} CASCADE;", sql.trim_end_matches(';'));
+            }
+            Some(Named {
+                name: describe(entry),
+                sql,
+            })
+        })
+        .collect()
+}
+
 /// The statement that drops an entry's object if it is there; `None` for what goes with something else.
-pub fn drop_statement(entry: &Entry) -> Option<String> {
+fn drop_statement(entry: &Entry) -> Option<String> {
     let statement = entry.drop_statement.as_deref()?.trim_end();
     if statement.is_empty() || statement.starts_with("--") {
         return None;
@@ -88,6 +135,33 @@ mod tests {
             entry.drop_statement = Some(statement.to_owned());
             assert_eq!(drop_statement(&entry).as_deref(), Some(expected));
         }
+    }
+
+    #[test]
+    fn what_cannot_be_dropped_by_itself_goes_with_the_rest() {
+        let mut key = entry(3, "CONSTRAINT", "public", "t t_pkey", &[1]);
+        key.drop_statement = Some("ALTER TABLE ONLY public.t DROP CONSTRAINT t_pkey;\n".to_owned());
+        let table = entry(1, "TABLE", "public", "t", &[]);
+        let ranges = entry(4, "TYPE", "public", "ranges", &[]);
+        let mut shell = entry(2, "SHELL TYPE", "public", "ranges", &[]);
+        shell.drop_statement = None;
+        let sql = |entries: &[&Entry]| -> Vec<String> {
+            drops(entries).into_iter().map(|drop| drop.sql).collect()
+        };
+        assert_eq!(
+            sql(&[&ranges, &key, &shell, &table]),
+            [
+                "DROP TYPE IF EXISTS public.ranges CASCADE;",
+                "DROP TABLE IF EXISTS public.t;"
+            ]
+        );
+        assert_eq!(
+            sql(&[&ranges, &key]),
+            [
+                "DROP TYPE IF EXISTS public.ranges;",
+                "ALTER TABLE IF EXISTS ONLY public.t DROP CONSTRAINT IF EXISTS t_pkey;"
+            ]
+        );
     }
 
     #[test]

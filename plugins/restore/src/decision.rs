@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use crate::backup::Backup;
 use crate::batches::Named;
-use crate::cleaning::drop_statement;
+use crate::cleaning::drops;
 use crate::database::Maintenance;
-use crate::entries::{Object, ObjectKind, describe, is_of_database, namespace, object, tag};
+use crate::entries::{Object, ObjectKind, is_of_database, namespace, object, tag};
 use crate::names::rename_database;
 use crate::parameters::{Mode, Parameters};
 use crate::plan::Plan;
@@ -157,19 +157,9 @@ impl<'a> Decision<'a> {
                     object.kind == ObjectKind::Schema && object.name == OWN_SCHEMA
                 })
         };
-        let entries = self
-            .plan
-            .dropped(&self.backup.toc)
-            .into_iter()
-            .filter(|entry| !own(entry));
-        entries
-            .filter_map(|entry| {
-                Some(Named {
-                    name: describe(entry),
-                    sql: drop_statement(entry)?,
-                })
-            })
-            .collect()
+        let mut entries = self.plan.dropped(&self.backup.toc);
+        entries.retain(|entry| !own(entry));
+        drops(&entries)
     }
 
     /// The entries at these indices.

@@ -3,9 +3,9 @@
 use orchestrator_sdk::{Error, ErrorKind};
 
 use crate::batches::{Named, apply_what_can_be};
-use crate::cleaning::drop_statement;
+use crate::cleaning::drops;
 use crate::database::Maintenance;
-use crate::entries::{ObjectKind, describe, object};
+use crate::entries::{ObjectKind, object};
 use crate::parameters::{Mode, Parameters};
 use crate::plan::Plan;
 use crate::sessions::{Sessions, script};
@@ -109,18 +109,12 @@ impl Undo<'_> {
 
     /// Without what the target had before.
     fn drops(&self) -> Vec<Named> {
-        let entries = self.plan.dropped(self.toc);
-        let new = entries.into_iter().filter(|entry| {
+        let mut entries = self.plan.dropped(self.toc);
+        entries.retain(|entry| {
             object(entry).is_none_or(|object| {
                 object.kind != ObjectKind::Extension || !self.target.objects.contains(&object)
             })
         });
-        new.filter_map(|entry| {
-            Some(Named {
-                name: describe(entry),
-                sql: drop_statement(entry)?,
-            })
-        })
-        .collect()
+        drops(&entries)
     }
 }
