@@ -1,6 +1,6 @@
 # What people and CI type. Everything is cargo underneath; scripts/setup.sh says what a machine needs.
 .DEFAULT_GOAL := build
-.PHONY: setup build test demo lint fmt
+.PHONY: setup build test demo reference lint fmt
 
 # One profile (dev) for all of it, so that nothing is compiled twice.
 CARGO ?= cargo
@@ -8,8 +8,9 @@ CARGO ?= cargo
 setup:
 	scripts/setup.sh
 
+# All targets, also where one would do: cargo then compiles each dependency once, with the features that all of them need.
 build: setup
-	$(CARGO) build --locked --workspace
+	$(CARGO) build --locked --workspace --all-targets
 
 test: setup lint
 	if $(CARGO) nextest --version >/dev/null 2>&1; then \
@@ -21,8 +22,12 @@ test: setup lint
 	cd plugins && $(CARGO) test --locked --workspace
 
 # A backup, a disaster and a restore, on a server of its own.
-demo: setup
-	$(CARGO) run --locked --quiet --package orchestrator -- demo
+demo: build
+	$${CARGO_TARGET_DIR:-target}/debug/orchestrator demo
+
+# The page that is generated from the program; a test holds it against the program.
+reference: build
+	UPDATE_REFERENCE=1 $(CARGO) test --locked --workspace --lib cli::reference
 
 lint: setup
 	$(CARGO) fmt --all --check

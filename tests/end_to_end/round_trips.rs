@@ -1,0 +1,142 @@
+//! Backup, drop, restore: what comes back equals what was there, by PostgreSQL's own tools.
+
+use std::fs;
+use std::path::PathBuf;
+
+use end_to_end::{PostgresServer, Project, Version, repository};
+
+use crate::{back_up, project};
+
+/// Backs up `source`, restores it with this program and with stock pg_restore, and compares stock dumps of all three.
+fn assert_comes_back(server: &PostgresServer, project: &Project, what: &str) {
+    let before = server.pg_dump("source");
+    let archive = back_up(project);
+    let rename = "ALTER DATABASE source RENAME TO gone";
+    server.psql("postgres", rename);
+    project.run(["restore", "latest", "--to", "target", "--create"]).expect_code(0);
+    assert_same(&before, &server.pg_dump("target"), &format!("{what}, restored by this program"));
+    server.psql("postgres", "CREATE DATABASE stock TEMPLATE template0");
+    // As pg_restore --create does it: the archive brings its own public schema.
+    server.pg_restore(&archive, "stock", &["-j4"]);
+    assert_same(&before, &server.pg_dump("stock"), &format!("{what}, restored by pg_restore"));
+    for database in ["gone", "target", "stock"] {
+        server.psql("postgres", &format!("DROP DATABASE {database}"));
+    }
+    fs::remove_dir_all(project.path().join("backups")).expect("the backups");
+}
+
+fn assert_same(before: &str, after: &str, what: &str) {
+    if before == after {
+        return;
+    }
+    let difference = before
+        .lines()
+        .zip(after.lines())
+        .enumerate()
+        .find(|(_, (before, after))| before != after)
+        .map_or_else(
+            || "one is longer".to_owned(),
+            |(line, (before, after))| format!("line {}:\n  before: {before}\n  after:  {after}", line + 1),
+        );
+    panic!("{what}: {difference}");
+}
+
+fn example(version: Version) {
+    let server = PostgresServer::start(version);
+    let project = project(&server);
+    server.create_example("source");
+    assert_comes_back(&server, &project, "the example application");
+}
+
+#[test]
+fn the_example_application_on_15() {
+    example(Version::V15);
+}
+
+#[test]
+fn the_example_application_on_18() {
+    example(Version::V18);
+}
+
+fn pgbench(version: Version) {
+    let server = PostgresServer::start_with(version, &[("max_wal_size", "4GB"), ("shared_buffers", "256MB")]);
+    let project = project(&server);
+    server.create_database("source");
+    let filled = server
+        .tool("pgbench")
+        .args(["-i", "-q", "-s", "50", "--foreign-keys", "source"])
+        .output()
+        .expect("pgbench runs");
+    assert!(filled.status.success(), "{}", String::from_utf8_lossy(&filled.stderr));
+    assert_comes_back(&server, &project, "pgbench at scale 50");
+}
+
+#[test]
+fn pgbench_at_scale_50_on_15() {
+    pgbench(Version::V15);
+}
+
+#[test]
+fn pgbench_at_scale_50_on_18() {
+    pgbench(Version::V18);
+}
+
+/// The corpus: one file a class of objects. `name.18.sql` needs 18 or later.
+fn corpus(version: Version) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(repository().join("tests/corpus"))
+        .expect("the corpus")
+        .map(|entry| entry.expect("an entry of the corpus").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "sql"))
+        .filter(|path| {
+            let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+            let needed = stem.rsplit_once('.').and_then(|(_, version)| version.parse::<u32>().ok());
+            needed.is_none_or(|needed| needed <= version.major())
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+fn every_class(version: Version) {
+    let server = PostgresServer::start(version);
+    let project = project(&server);
+    let files = corpus(version);
+    assert!(files.len() > 20, "the corpus has {} files", files.len());
+    for file in files {
+        server.create_database("source");
+        let loaded = server
+            .tool("psql")
+            .args(["-XAtq", "-vON_ERROR_STOP=1", "-d", "source", "-f"])
+            .arg(&file)
+            .output()
+            .expect("psql runs");
+        assert!(loaded.status.success(), "{}: {}", file.display(), String::from_utf8_lossy(&loaded.stderr));
+        assert_comes_back(&server, &project, &file.file_name().unwrap_or_default().to_string_lossy());
+    }
+}
+
+#[test]
+fn every_class_on_15() {
+    every_class(Version::V15);
+}
+
+#[test]
+fn every_class_on_18() {
+    every_class(Version::V18);
+}
+
+#[test]
+fn a_backup_of_15_is_restored_by_pg_restore_18_into_18() {
+    let old = PostgresServer::start(Version::V15);
+    let new = PostgresServer::start(Version::V18);
+    let project = project(&old);
+    old.create_example("source");
+    let archive = back_up(&project);
+    new.create_database("stock");
+    new.pg_restore(&archive, "stock", &["-j4"]);
+    let options = ["--data-only", "--exclude-schema=orchestrator"];
+    let versions = |dump: String| dump.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit())).map(str::to_owned).collect::<Vec<_>>();
+    let rows = versions(old.pg_dump_with("source", &options));
+    assert_eq!(rows.len(), 20);
+    assert_eq!(rows, versions(new.pg_dump_with("stock", &options)));
+}
