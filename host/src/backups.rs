@@ -13,7 +13,10 @@ const MANIFEST_BYTES: usize = 512 * 1024 * 1024;
 const AT_ONCE: usize = 16;
 
 /// All whole backups, by database, the newest first. Folders without a manifest are no backups.
-pub async fn list(storage: &dyn Storage, database: Option<&str>) -> Result<Vec<BackupFolder>, Failure> {
+pub async fn list(
+    storage: &dyn Storage,
+    database: Option<&str>,
+) -> Result<Vec<BackupFolder>, Failure> {
     let databases = match database {
         Some(database) => vec![escape_database(database)],
         None => storage.folders("").await?,
@@ -54,7 +57,9 @@ pub async fn manifest(storage: &dyn Storage, folder: &BackupFolder) -> Result<Ma
     while let Some(chunk) = chunks.next().await {
         bytes.extend_from_slice(&chunk?);
         if bytes.len() > MANIFEST_BYTES {
-            return Err(Failure::corrupt(format!("{key} is too large for a manifest")));
+            return Err(Failure::corrupt(format!(
+                "{key} is too large for a manifest"
+            )));
         }
     }
     Manifest::read(&bytes).map_err(|error| Failure::corrupt(format!("{key}: {error}")))
@@ -86,9 +91,9 @@ pub async fn find(storage: &dyn Storage, selector: &str) -> Result<BackupFolder,
         None => (None, selector),
     };
     let found = list(storage, database.as_deref()).await?;
-    let mut fitting = found
-        .iter()
-        .filter(|folder| wanted == "latest" || folder.id.to_string() == wanted || folder.id.short_id() == wanted);
+    let mut fitting = found.iter().filter(|folder| {
+        wanted == "latest" || folder.id.to_string() == wanted || folder.id.short_id() == wanted
+    });
     let Some(first) = fitting.next() else {
         return Err(none_found(storage, &found, database.as_deref(), wanted));
     };
@@ -100,19 +105,36 @@ pub async fn find(storage: &dyn Storage, selector: &str) -> Result<BackupFolder,
             first.database,
             other.database
         ))
-        .hint(format!("say which one: {}/{wanted}", escape_database(&first.database))));
+        .hint(format!(
+            "say which one: {}/{wanted}",
+            escape_database(&first.database)
+        )));
     }
     Ok(first.clone())
 }
 
-fn none_found(storage: &dyn Storage, found: &[BackupFolder], database: Option<&str>, wanted: &str) -> Failure {
-    let of = database.map(|database| format!(" of {database}")).unwrap_or_default();
+fn none_found(
+    storage: &dyn Storage,
+    found: &[BackupFolder],
+    database: Option<&str>,
+    wanted: &str,
+) -> Failure {
+    let of = database
+        .map(|database| format!(" of {database}"))
+        .unwrap_or_default();
     let failure = if found.is_empty() {
-        Failure::new(FailureKind::NotFound, format!("there is no backup{of} in {}", storage.location()))
+        Failure::new(
+            FailureKind::NotFound,
+            format!("there is no backup{of} in {}", storage.location()),
+        )
     } else {
         Failure::new(
             FailureKind::NotFound,
-            format!("none of the {} backups{of} in {} is {wanted}", found.len(), storage.location()),
+            format!(
+                "none of the {} backups{of} in {} is {wanted}",
+                found.len(),
+                storage.location()
+            ),
         )
     };
     failure.hint("`orchestrator backup list` shows what there is")
@@ -140,9 +162,18 @@ mod tests {
     fn a_location_names_a_backup_or_a_storage() {
         assert_eq!(
             split_location("s3://b/p/app/2026-01-17T02-00-00Z-full-0a1b2c3d/"),
-            ("s3://b/p".to_owned(), "app/2026-01-17T02-00-00Z-full-0a1b2c3d".to_owned())
+            (
+                "s3://b/p".to_owned(),
+                "app/2026-01-17T02-00-00Z-full-0a1b2c3d".to_owned()
+            )
         );
-        assert_eq!(split_location("s3://b/p"), ("s3://b/p".to_owned(), "latest".to_owned()));
-        assert_eq!(split_location("backups/"), ("backups".to_owned(), "latest".to_owned()));
+        assert_eq!(
+            split_location("s3://b/p"),
+            ("s3://b/p".to_owned(), "latest".to_owned())
+        );
+        assert_eq!(
+            split_location("backups/"),
+            ("backups".to_owned(), "latest".to_owned())
+        );
     }
 }

@@ -18,10 +18,16 @@ fn databases_that_cannot_be_reached() {
         (no_server, "127.0.0.1:1"),
         (no_database.as_str(), "no_such_database"),
     ] {
-        let config = format!("environment = \"local\"\n[databases.app]\nurl = \"{url}\"\n[storage.main]\nurl = \"file:backups\"\n");
+        let config = format!(
+            "environment = \"local\"\n[databases.app]\nurl = \"{url}\"\n[storage.main]\nurl = \"file:backups\"\n"
+        );
         let project = Project::new(env!("CARGO_BIN_EXE_orchestrator"), &config);
         let outcome = project.run(["run", "backup"]).expect_code(1);
-        assert!(outcome.stderr.contains(expected), "{expected}: {}", outcome.stderr);
+        assert!(
+            outcome.stderr.contains(expected),
+            "{expected}: {}",
+            outcome.stderr
+        );
         assert!(outcome.stderr.contains("hint:"), "{}", outcome.stderr);
         assert!(!outcome.stderr.contains("a-wrong-password") && !outcome.stderr.contains(PASSWORD));
         let log = project.read("DEPLOYMENT_LOG.md");
@@ -38,7 +44,11 @@ fn a_typo_in_the_configuration() {
         "environment = \"local\"\n[databases.app]\nulr = \"postgres://localhost/app\"\n",
     );
     let outcome = project.run(["run", "backup"]).expect_code(2);
-    assert!(outcome.stderr.contains("orchestrator.toml:3") && outcome.stderr.contains("\"url\""), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("orchestrator.toml:3") && outcome.stderr.contains("\"url\""),
+        "{}",
+        outcome.stderr
+    );
 }
 
 #[test]
@@ -49,9 +59,20 @@ fn wrong_words_on_the_command_line() {
     project.run(["bakcup"]).expect_code(2);
     let outcome = project.run(["run", "bakcup"]).expect_code(2);
     assert!(outcome.stderr.contains("\"backup\""), "{}", outcome.stderr);
-    let outcome = project.run(["run", "backup", "--param", "database=source", "--param", "lvel=3"]).expect_code(2);
+    let outcome = project
+        .run([
+            "run",
+            "backup",
+            "--param",
+            "database=source",
+            "--param",
+            "lvel=3",
+        ])
+        .expect_code(2);
     assert!(outcome.stderr.contains("\"level\""), "{}", outcome.stderr);
-    let outcome = project.run(["restore", "latest", "--to", "target"]).expect_code(1);
+    let outcome = project
+        .run(["restore", "latest", "--to", "target"])
+        .expect_code(1);
     assert!(outcome.stderr.contains("no backup"), "{}", outcome.stderr);
 }
 
@@ -79,15 +100,29 @@ fn a_damaged_backup_changes_nothing() {
         }),
         ("missing", |file| fs::remove_file(file).expect("the object")),
     ];
-    let data = files(&archive).into_iter().find(|file| file.to_string_lossy().ends_with(".dat.gz")).expect("a table's data");
+    let data = files(&archive)
+        .into_iter()
+        .find(|file| file.to_string_lossy().ends_with(".dat.gz"))
+        .expect("a table's data");
     for file in [data, archive.join("toc.dat")] {
         let whole = fs::read(&file).expect("the object");
-        let name = file.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
+        let name = file
+            .file_name()
+            .and_then(|name| name.to_str())
+            .expect("a name")
+            .to_owned();
         for (what, damage) in damages {
             damage(&file);
-            for arguments in [vec!["backup", "verify", "latest"], vec!["restore", "latest", "--to", "target"]] {
+            for arguments in [
+                vec!["backup", "verify", "latest"],
+                vec!["restore", "latest", "--to", "target"],
+            ] {
                 let outcome = project.run(&arguments).expect_code(1);
-                assert!(outcome.stderr.contains(&name), "{what} {name}, {arguments:?}: {}", outcome.stderr);
+                assert!(
+                    outcome.stderr.contains(&name),
+                    "{what} {name}, {arguments:?}: {}",
+                    outcome.stderr
+                );
             }
             assert_eq!(server.pg_dump("target"), empty, "{what} {name}");
             fs::write(&file, &whole).expect("the object");
@@ -95,7 +130,10 @@ fn a_damaged_backup_changes_nothing() {
     }
     project.run(["backup", "verify", "latest"]).expect_code(0);
     let statuses = statuses(&project, &server);
-    assert_eq!(statuses.iter().filter(|status| *status == "failed").count(), 12);
+    assert_eq!(
+        statuses.iter().filter(|status| *status == "failed").count(),
+        12
+    );
 }
 
 #[test]
@@ -107,11 +145,22 @@ fn a_target_that_is_not_empty_is_left_alone() {
     let project = project(&server);
     back_up(&project);
     let before = server.pg_dump("target");
-    let outcome = project.run(["restore", "latest", "--to", "target"]).expect_code(1);
-    assert!(outcome.stderr.contains("precious") && outcome.stderr.contains("--clean"), "{}", outcome.stderr);
-    project.run(["restore", "latest", "--to", "target", "--create"]).expect_code(1);
+    let outcome = project
+        .run(["restore", "latest", "--to", "target"])
+        .expect_code(1);
+    assert!(
+        outcome.stderr.contains("precious") && outcome.stderr.contains("--clean"),
+        "{}",
+        outcome.stderr
+    );
+    project
+        .run(["restore", "latest", "--to", "target", "--create"])
+        .expect_code(1);
     assert_eq!(server.pg_dump("target"), before);
-    assert_eq!(statuses(&project, &server), ["failed", "failed", "succeeded"]);
+    assert_eq!(
+        statuses(&project, &server),
+        ["failed", "failed", "succeeded"]
+    );
 }
 
 #[test]
@@ -128,20 +177,52 @@ fn missing_roles_and_extensions_are_named_before_anything_changes() {
     back_up(&project);
     other.create_database("target");
     let url = other.url("target");
-    let outcome = project.run(["restore", "latest", "--to", &url]).expect_code(1);
-    assert!(outcome.stderr.contains("accountant") && outcome.stderr.contains("auditor"), "{}", outcome.stderr);
-    assert_eq!(other.psql("target", "SELECT count(*) FROM pg_class WHERE relname = 'ledger'"), "0");
-    project.run(["restore", "latest", "--to", &url, "--no-owner", "--no-privileges"]).expect_code(0);
-    assert_eq!(other.psql("target", "SELECT relowner::regrole FROM pg_class WHERE relname = 'ledger'"), "postgres");
+    let outcome = project
+        .run(["restore", "latest", "--to", &url])
+        .expect_code(1);
+    assert!(
+        outcome.stderr.contains("accountant") && outcome.stderr.contains("auditor"),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(
+        other.psql(
+            "target",
+            "SELECT count(*) FROM pg_class WHERE relname = 'ledger'"
+        ),
+        "0"
+    );
+    project
+        .run([
+            "restore",
+            "latest",
+            "--to",
+            &url,
+            "--no-owner",
+            "--no-privileges",
+        ])
+        .expect_code(0);
+    assert_eq!(
+        other.psql(
+            "target",
+            "SELECT relowner::regrole FROM pg_class WHERE relname = 'ledger'"
+        ),
+        "postgres"
+    );
 }
 
 #[test]
 fn a_class_that_is_not_covered_fails_the_backup_by_name() {
     let server = PostgresServer::start(Version::V15);
     server.create_database("source");
-    server.psql("source", "CREATE TEXT SEARCH CONFIGURATION public.shop (COPY = simple)");
+    server.psql(
+        "source",
+        "CREATE TEXT SEARCH CONFIGURATION public.shop (COPY = simple)",
+    );
     let project = project(&server);
-    let outcome = project.run(["backup", "create", "--database", "source"]).expect_code(1);
+    let outcome = project
+        .run(["backup", "create", "--database", "source"])
+        .expect_code(1);
     assert!(outcome.stderr.contains("shop"), "{}", outcome.stderr);
     assert!(files(&project.path().join("backups")).is_empty());
 }

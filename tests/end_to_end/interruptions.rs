@@ -18,7 +18,16 @@ fn fill(server: &PostgresServer) {
 
 fn start(project: &Project) -> Child {
     project
-        .command(["backup", "create", "--database", "source", "--jobs", "1", "--level", "9"])
+        .command([
+            "backup",
+            "create",
+            "--database",
+            "source",
+            "--jobs",
+            "1",
+            "--level",
+            "9",
+        ])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -29,21 +38,32 @@ fn start(project: &Project) -> Child {
 fn wait_for_bytes(project: &Project) {
     let began = Instant::now();
     while files(&project.path().join("backups")).is_empty() {
-        assert!(began.elapsed() < Duration::from_secs(60), "the backup does not begin");
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "the backup does not begin"
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
 fn signal(child: &Child, name: &str) {
-    let status = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
-    assert!(status.is_ok_and(|status| status.success()), "the signal {name} is sent");
+    let status = Command::new("kill")
+        .args([&format!("-{name}"), &child.id().to_string()])
+        .status();
+    assert!(
+        status.is_ok_and(|status| status.success()),
+        "the signal {name} is sent"
+    );
 }
 
 fn assert_nothing_runs(server: &PostgresServer) {
     let busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'source' AND pid <> pg_backend_pid() AND state <> 'idle'";
     let began = Instant::now();
     while server.psql("source", busy) != "0" {
-        assert!(began.elapsed() < Duration::from_secs(10), "a statement still runs");
+        assert!(
+            began.elapsed() < Duration::from_secs(10),
+            "a statement still runs"
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -59,7 +79,10 @@ fn a_signal_ends_a_backup_in_good_order() {
         signal(&child, name);
         let status = child.wait().expect("the program ends");
         assert_eq!(status.code(), Some(130), "after {name}");
-        assert!(files(&project.path().join("backups")).is_empty(), "after {name}");
+        assert!(
+            files(&project.path().join("backups")).is_empty(),
+            "after {name}"
+        );
         assert_nothing_runs(&server);
     }
     assert_eq!(statuses(&project, &server), ["cancelled", "cancelled"]);
@@ -74,14 +97,24 @@ fn a_killed_backup_is_closed_and_cleaned_up_by_the_next_start() {
     wait_for_bytes(&project);
     signal(&child, "KILL");
     child.wait().expect("the program ends");
-    assert!(!files(&project.path().join("backups")).is_empty(), "kill -9 leaves half a backup");
-    let listed = project.run(["backup", "list", "--output", "json"]).expect_code(0);
+    assert!(
+        !files(&project.path().join("backups")).is_empty(),
+        "kill -9 leaves half a backup"
+    );
+    let listed = project
+        .run(["backup", "list", "--output", "json"])
+        .expect_code(0);
     assert_eq!(listed.json()["backups"].as_array().map(Vec::len), Some(0));
     assert!(listed.stderr.contains("interrupted"), "{}", listed.stderr);
     assert!(files(&project.path().join("backups")).is_empty());
-    project.run(["backup", "create", "--database", "source"]).expect_code(0);
+    project
+        .run(["backup", "create", "--database", "source"])
+        .expect_code(0);
     project.run(["backup", "verify"]).expect_code(0);
-    assert_eq!(statuses(&project, &server), ["succeeded", "succeeded", "interrupted"]);
+    assert_eq!(
+        statuses(&project, &server),
+        ["succeeded", "succeeded", "interrupted"]
+    );
 }
 
 #[test]
@@ -89,9 +122,18 @@ fn a_signal_in_a_restore_leaves_no_half_database() {
     let server = PostgresServer::start(Version::V15);
     fill(&server);
     let project = project(&server);
-    project.run(["backup", "create", "--database", "source"]).expect_code(0);
+    project
+        .run(["backup", "create", "--database", "source"])
+        .expect_code(0);
     let mut child = project
-        .command(["restore", "latest", "--to", "target", "--create", "--skip-verify"])
+        .command([
+            "restore",
+            "latest",
+            "--to",
+            "target",
+            "--create",
+            "--skip-verify",
+        ])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -99,7 +141,10 @@ fn a_signal_in_a_restore_leaves_no_half_database() {
     let exists = "SELECT count(*) FROM pg_database WHERE datname = 'target'";
     let began = Instant::now();
     while server.psql("postgres", exists) == "0" {
-        assert!(began.elapsed() < Duration::from_secs(60), "the restore does not begin");
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "the restore does not begin"
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
     std::thread::sleep(Duration::from_millis(300));

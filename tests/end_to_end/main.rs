@@ -27,14 +27,29 @@ fn project(server: &PostgresServer) -> Project {
 
 /// Backs up `source`; the folder of the backup.
 fn back_up(project: &Project) -> PathBuf {
-    let outcome = project.run(["backup", "create", "--database", "source", "--output", "json"]).expect_code(0);
-    let prefix = outcome.json()["steps"][0]["result"]["prefix"].as_str().expect("a prefix").to_owned();
+    let outcome = project
+        .run([
+            "backup",
+            "create",
+            "--database",
+            "source",
+            "--output",
+            "json",
+        ])
+        .expect_code(0);
+    let prefix = outcome.json()["steps"][0]["result"]["prefix"]
+        .as_str()
+        .expect("a prefix")
+        .to_owned();
     project.path().join("backups").join(prefix)
 }
 
 /// The status of each run in the three places of the log, newest first: they must say the same.
 fn statuses(project: &Project, server: &PostgresServer) -> Vec<String> {
-    let listed = project.run(["log", "list", "-n", "1000", "--output", "json"]).expect_code(0).json();
+    let listed = project
+        .run(["log", "list", "-n", "1000", "--output", "json"])
+        .expect_code(0)
+        .json();
     let listed: Vec<(String, String)> = listed["runs"]
         .as_array()
         .expect("a list of runs")
@@ -59,9 +74,15 @@ fn statuses(project: &Project, server: &PostgresServer) -> Vec<String> {
             markdown.contains(&format!("<!-- orchestrator run {run} {status} -->")),
             "{run} {status} in DEPLOYMENT_LOG.md:\n{markdown}"
         );
-        assert!(project.path().join(format!("reports/{run}.md")).exists(), "the report of {run}");
+        assert!(
+            project.path().join(format!("reports/{run}.md")).exists(),
+            "the report of {run}"
+        );
     }
-    assert_eq!(markdown.matches("<!-- orchestrator run ").count(), listed.len());
+    assert_eq!(
+        markdown.matches("<!-- orchestrator run ").count(),
+        listed.len()
+    );
     listed.into_iter().map(|(_, status)| status).collect()
 }
 

@@ -15,7 +15,10 @@ fn misbehave() -> &'static builder::Plugin {
     PLUGIN.get_or_init(|| {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_orchestrator"));
         let builder = Builder {
-            target_folder: program.parent().and_then(|folder| folder.parent()).map(|folder| folder.join("plugins")),
+            target_folder: program
+                .parent()
+                .and_then(|folder| folder.parent())
+                .map(|folder| folder.join("plugins")),
             locked: true,
         };
         let built = builder.build(&[repository().join("tests/plugins/misbehave")]);
@@ -50,7 +53,8 @@ impl Stage {
     }
 
     fn run(&self, how: &str) -> Outcome {
-        self.project.run(["run", "harm", "--param", &format!("how={how}")])
+        self.project
+            .run(["run", "harm", "--param", &format!("how={how}")])
     }
 }
 
@@ -64,9 +68,17 @@ fn sha256(bytes: &[u8]) -> String {
         .stdout(std::process::Stdio::piped())
         .spawn()
         .expect("sha256sum runs");
-    child.stdin.take().expect("its input").write_all(bytes).expect("its input");
+    child
+        .stdin
+        .take()
+        .expect("its input")
+        .write_all(bytes)
+        .expect("its input");
     let output = child.wait_with_output().expect("sha256sum ends");
-    String::from_utf8_lossy(&output.stdout).chars().take(64).collect()
+    String::from_utf8_lossy(&output.stdout)
+        .chars()
+        .take(64)
+        .collect()
 }
 
 #[test]
@@ -88,10 +100,21 @@ fn each_way_to_misbehave_is_contained() {
     for (how, expected) in cases {
         let began = Instant::now();
         let outcome = stage.run(how).expect_code(1);
-        assert!(outcome.stderr.contains(expected), "{how}: {}", outcome.stderr);
-        assert!(began.elapsed() < Duration::from_secs(30), "{how} took {:?}", began.elapsed());
+        assert!(
+            outcome.stderr.contains(expected),
+            "{how}: {}",
+            outcome.stderr
+        );
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "{how} took {:?}",
+            began.elapsed()
+        );
     }
-    assert!(files(&stage.project.path().join("backups")).is_empty(), "half a backup is removed");
+    assert!(
+        files(&stage.project.path().join("backups")).is_empty(),
+        "half a backup is removed"
+    );
     let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
     assert_eq!(stage.server.psql("source", tables), "0");
     let statuses = statuses(&stage.project, &stage.server);
@@ -102,14 +125,33 @@ fn each_way_to_misbehave_is_contained() {
 fn floods_are_cut_and_escapes_removed() {
     let stage = Stage::with(&misbehave().component, GRANTS);
     let outcome = stage.run("log-flood").expect_code(3);
-    assert!(outcome.stderr.len() < 400_000, "{} bytes of log", outcome.stderr.len());
+    assert!(
+        outcome.stderr.len() < 400_000,
+        "{} bytes of log",
+        outcome.stderr.len()
+    );
     let outcome = stage.run("escapes").expect_code(3);
-    for text in [&outcome.stdout, &outcome.stderr, &stage.project.read("DEPLOYMENT_LOG.md")] {
-        assert!(!text.contains("\u{1b}[2J"), "an escape sequence reaches the terminal");
+    for text in [
+        &outcome.stdout,
+        &outcome.stderr,
+        &stage.project.read("DEPLOYMENT_LOG.md"),
+    ] {
+        assert!(
+            !text.contains("\u{1b}[2J"),
+            "an escape sequence reaches the terminal"
+        );
     }
-    let run = outcome.stdout.lines().find_map(|line| line.strip_prefix("report: ")).expect("a report").to_owned();
+    let run = outcome
+        .stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("report: "))
+        .expect("a report")
+        .to_owned();
     let report = std::fs::read_to_string(run).expect("the report");
-    assert!(!report.contains("<script>") && !report.contains('\u{1b}'), "{report}");
+    assert!(
+        !report.contains("<script>") && !report.contains('\u{1b}'),
+        "{report}"
+    );
 }
 
 #[test]
@@ -142,7 +184,10 @@ fn files_that_are_no_plugins() {
     let core = b"\0asm\x01\0\0\0".to_vec();
     let cut = good[..good.len() / 2].to_vec();
     let needle = br#""contract":"0.1.0""#;
-    let at = good.windows(needle.len()).position(|window| window == needle).expect("the manifest");
+    let at = good
+        .windows(needle.len())
+        .position(|window| window == needle)
+        .expect("the manifest");
     let mut later = good.clone();
     later[at..at + needle.len()].copy_from_slice(br#""contract":"0.9.0""#);
     for (file, expected) in [
@@ -153,7 +198,11 @@ fn files_that_are_no_plugins() {
     ] {
         let stage = Stage::with(&file, GRANTS);
         let outcome = stage.run("trap").expect_code(2);
-        assert!(outcome.stderr.contains(expected), "{expected}: {}", outcome.stderr);
+        assert!(
+            outcome.stderr.contains(expected),
+            "{expected}: {}",
+            outcome.stderr
+        );
         assert_eq!(statuses(&stage.project, &stage.server), ["failed"]);
     }
 }

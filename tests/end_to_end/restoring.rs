@@ -13,17 +13,35 @@ fn parts_of_a_backup() {
     let users = "SELECT count(*) FROM \"User\"";
 
     server.create_database("target");
-    project.run(["restore", "latest", "--to", "target", "--schema-only"]).expect_code(0);
+    project
+        .run(["restore", "latest", "--to", "target", "--schema-only"])
+        .expect_code(0);
     assert_eq!(server.psql("target", users), "0");
-    assert_eq!(server.pg_dump_with("source", &["--schema-only"]), server.pg_dump_with("target", &["--schema-only"]));
-    project.run(["restore", "latest", "--to", "target", "--data-only"]).expect_code(0);
+    assert_eq!(
+        server.pg_dump_with("source", &["--schema-only"]),
+        server.pg_dump_with("target", &["--schema-only"])
+    );
+    project
+        .run(["restore", "latest", "--to", "target", "--data-only"])
+        .expect_code(0);
     assert_eq!(server.pg_dump("source"), server.pg_dump("target"));
 
     server.psql("postgres", "DROP DATABASE target");
     server.create_database("target");
-    project.run(["restore", "latest", "--to", "target", "--table", "Doctor"]).expect_code(0);
-    assert_eq!(server.psql("target", "SELECT count(*) FROM \"Doctor\""), "4");
-    assert_eq!(server.psql("target", "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "1");
+    project
+        .run(["restore", "latest", "--to", "target", "--table", "Doctor"])
+        .expect_code(0);
+    assert_eq!(
+        server.psql("target", "SELECT count(*) FROM \"Doctor\""),
+        "4"
+    );
+    assert_eq!(
+        server.psql(
+            "target",
+            "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+        ),
+        "1"
+    );
 }
 
 #[test]
@@ -34,7 +52,17 @@ fn a_dry_run_changes_nothing_and_leaves_no_record() {
     let project = project(&server);
     back_up(&project);
     let before = server.pg_dump("target");
-    let outcome = project.run(["restore", "latest", "--to", "target", "--dry-run", "--output", "json"]).expect_code(0);
+    let outcome = project
+        .run([
+            "restore",
+            "latest",
+            "--to",
+            "target",
+            "--dry-run",
+            "--output",
+            "json",
+        ])
+        .expect_code(0);
     assert!(outcome.stdout.contains("Doctor"), "{}", outcome.stdout);
     assert_eq!(server.pg_dump("target"), before);
     assert_eq!(statuses(&project, &server), ["succeeded"]);
@@ -47,18 +75,42 @@ fn clean_replaces_what_is_there_with_the_environments_consent() {
     let project = project(&server);
     back_up(&project);
     server.create_example("target");
-    server.psql("target", "DELETE FROM \"Appointment\"; UPDATE \"User\" SET name = 'somebody'");
+    server.psql(
+        "target",
+        "DELETE FROM \"Appointment\"; UPDATE \"User\" SET name = 'somebody'",
+    );
     let damaged = server.pg_dump("target");
 
     let production = ["--environment", "production"];
     let clean = ["restore", "latest", "--to", "target", "--clean"];
     let outcome = project.run(clean.iter().chain(&production)).expect_code(4);
-    assert!(outcome.stderr.contains("--confirm target"), "{}", outcome.stderr);
-    project.run(clean.iter().chain(&production).chain(&["--confirm", "source"])).expect_code(4);
+    assert!(
+        outcome.stderr.contains("--confirm target"),
+        "{}",
+        outcome.stderr
+    );
+    project
+        .run(
+            clean
+                .iter()
+                .chain(&production)
+                .chain(&["--confirm", "source"]),
+        )
+        .expect_code(4);
     assert_eq!(server.pg_dump("target"), damaged);
-    project.run(clean.iter().chain(&production).chain(&["--confirm", "target"])).expect_code(0);
+    project
+        .run(
+            clean
+                .iter()
+                .chain(&production)
+                .chain(&["--confirm", "target"]),
+        )
+        .expect_code(0);
     assert_eq!(server.pg_dump("source"), server.pg_dump("target"));
-    assert_eq!(statuses(&project, &server), ["succeeded", "refused", "refused", "succeeded"]);
+    assert_eq!(
+        statuses(&project, &server),
+        ["succeeded", "refused", "refused", "succeeded"]
+    );
 }
 
 /// The usual case of one database: the log lives in what is restored.
@@ -66,22 +118,32 @@ fn clean_replaces_what_is_there_with_the_environments_consent() {
 fn the_log_survives_a_restore_over_the_database_that_holds_it() {
     let server = PostgresServer::start(Version::V15);
     server.create_example("app");
-    let config = format!("environment = \"local\"\n[databases.app]\nurl = \"{}\"\n[log]\ndatabase = \"app\"\n", server.url("app"));
+    let config = format!(
+        "environment = \"local\"\n[databases.app]\nurl = \"{}\"\n[log]\ndatabase = \"app\"\n",
+        server.url("app")
+    );
     let project = Project::new(env!("CARGO_BIN_EXE_orchestrator"), &config);
     let count = || server.psql("app", "SELECT count(*) FROM orchestrator.deployment_log");
     project.run(["run", "backup"]).expect_code(0);
     project.run(["run", "verify"]).expect_code(0);
     let without_log = ["--exclude-schema=orchestrator"];
     let before = server.pg_dump_with("app", &without_log);
-    project.run(["restore", "latest", "--to", "app", "--clean"]).expect_code(0);
+    project
+        .run(["restore", "latest", "--to", "app", "--clean"])
+        .expect_code(0);
     assert_eq!(count(), "3");
     assert_eq!(server.pg_dump_with("app", &without_log), before);
 
     server.psql("postgres", "DROP DATABASE app WITH (FORCE)");
-    project.run(["restore", "latest", "--to", "app", "--create"]).expect_code(0);
+    project
+        .run(["restore", "latest", "--to", "app", "--create"])
+        .expect_code(0);
     assert_eq!(count(), "4");
     assert_eq!(
-        server.psql("app", "SELECT string_agg(status, ' ' ORDER BY run_id) FROM orchestrator.deployment_log"),
+        server.psql(
+            "app",
+            "SELECT string_agg(status, ' ' ORDER BY run_id) FROM orchestrator.deployment_log"
+        ),
         "succeeded succeeded succeeded succeeded"
     );
 
@@ -91,7 +153,12 @@ fn the_log_survives_a_restore_over_the_database_that_holds_it() {
     let elsewhere = Project::new(env!("CARGO_BIN_EXE_orchestrator"), &config);
     let location = project.path().join("backups");
     let location = location.to_str().expect("a path");
-    elsewhere.run(["restore", location, "--to", "app", "--create"]).expect_code(0);
-    let rows = other.psql("app", "SELECT status FROM orchestrator.deployment_log ORDER BY run_id");
+    elsewhere
+        .run(["restore", location, "--to", "app", "--create"])
+        .expect_code(0);
+    let rows = other.psql(
+        "app",
+        "SELECT status FROM orchestrator.deployment_log ORDER BY run_id",
+    );
     assert_eq!(rows, "interrupted\nsucceeded");
 }

@@ -13,12 +13,22 @@ fn assert_comes_back(server: &PostgresServer, project: &Project, what: &str) {
     let archive = back_up(project);
     let rename = "ALTER DATABASE source RENAME TO gone";
     server.psql("postgres", rename);
-    project.run(["restore", "latest", "--to", "target", "--create"]).expect_code(0);
-    assert_same(&before, &server.pg_dump("target"), &format!("{what}, restored by this program"));
+    project
+        .run(["restore", "latest", "--to", "target", "--create"])
+        .expect_code(0);
+    assert_same(
+        &before,
+        &server.pg_dump("target"),
+        &format!("{what}, restored by this program"),
+    );
     server.psql("postgres", "CREATE DATABASE stock TEMPLATE template0");
     // As pg_restore --create does it: the archive brings its own public schema.
     server.pg_restore(&archive, "stock", &["-j4"]);
-    assert_same(&before, &server.pg_dump("stock"), &format!("{what}, restored by pg_restore"));
+    assert_same(
+        &before,
+        &server.pg_dump("stock"),
+        &format!("{what}, restored by pg_restore"),
+    );
     for database in ["gone", "target", "stock"] {
         server.psql("postgres", &format!("DROP DATABASE {database}"));
     }
@@ -36,7 +46,9 @@ fn assert_same(before: &str, after: &str, what: &str) {
         .find(|(_, (before, after))| before != after)
         .map_or_else(
             || "one is longer".to_owned(),
-            |(line, (before, after))| format!("line {}:\n  before: {before}\n  after:  {after}", line + 1),
+            |(line, (before, after))| {
+                format!("line {}:\n  before: {before}\n  after:  {after}", line + 1)
+            },
         );
     panic!("{what}: {difference}");
 }
@@ -59,7 +71,10 @@ fn the_example_application_on_18() {
 }
 
 fn pgbench(version: Version) {
-    let server = PostgresServer::start_with(version, &[("max_wal_size", "4GB"), ("shared_buffers", "256MB")]);
+    let server = PostgresServer::start_with(
+        version,
+        &[("max_wal_size", "4GB"), ("shared_buffers", "256MB")],
+    );
     let project = project(&server);
     server.create_database("source");
     let filled = server
@@ -67,7 +82,11 @@ fn pgbench(version: Version) {
         .args(["-i", "-q", "-s", "50", "--foreign-keys", "source"])
         .output()
         .expect("pgbench runs");
-    assert!(filled.status.success(), "{}", String::from_utf8_lossy(&filled.stderr));
+    assert!(
+        filled.status.success(),
+        "{}",
+        String::from_utf8_lossy(&filled.stderr)
+    );
     assert_comes_back(&server, &project, "pgbench at scale 50");
 }
 
@@ -88,8 +107,13 @@ fn corpus(version: Version) -> Vec<PathBuf> {
         .map(|entry| entry.expect("an entry of the corpus").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "sql"))
         .filter(|path| {
-            let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-            let needed = stem.rsplit_once('.').and_then(|(_, version)| version.parse::<u32>().ok());
+            let stem = path
+                .file_stem()
+                .and_then(|stem| stem.to_str())
+                .unwrap_or_default();
+            let needed = stem
+                .rsplit_once('.')
+                .and_then(|(_, version)| version.parse::<u32>().ok());
             needed.is_none_or(|needed| needed <= version.major())
         })
         .collect();
@@ -110,8 +134,17 @@ fn every_class(version: Version) {
             .arg(&file)
             .output()
             .expect("psql runs");
-        assert!(loaded.status.success(), "{}: {}", file.display(), String::from_utf8_lossy(&loaded.stderr));
-        assert_comes_back(&server, &project, &file.file_name().unwrap_or_default().to_string_lossy());
+        assert!(
+            loaded.status.success(),
+            "{}: {}",
+            file.display(),
+            String::from_utf8_lossy(&loaded.stderr)
+        );
+        assert_comes_back(
+            &server,
+            &project,
+            &file.file_name().unwrap_or_default().to_string_lossy(),
+        );
     }
 }
 
@@ -135,7 +168,12 @@ fn a_backup_of_15_is_restored_by_pg_restore_18_into_18() {
     new.create_database("stock");
     new.pg_restore(&archive, "stock", &["-j4"]);
     let options = ["--data-only", "--exclude-schema=orchestrator"];
-    let versions = |dump: String| dump.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit())).map(str::to_owned).collect::<Vec<_>>();
+    let versions = |dump: String| {
+        dump.lines()
+            .filter(|line| line.starts_with(|c: char| c.is_ascii_digit()))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     let rows = versions(old.pg_dump_with("source", &options));
     assert_eq!(rows.len(), 20);
     assert_eq!(rows, versions(new.pg_dump_with("stock", &options)));

@@ -27,13 +27,28 @@ fn everything_works(bucket: &Bucket) {
     let mut project = Project::new(env!("CARGO_BIN_EXE_orchestrator"), &config);
     credentials(&mut project, bucket);
     project.run(["check"]).expect_code(0);
-    let created = project.run(["backup", "create", "--output", "json"]).expect_code(0).json();
-    let id = created["facts"]["backup"]["id"].as_str().expect("an id").to_owned();
-    let prefix = created["facts"]["backup"]["prefix"].as_str().expect("a prefix").to_owned();
+    let created = project
+        .run(["backup", "create", "--output", "json"])
+        .expect_code(0)
+        .json();
+    let id = created["facts"]["backup"]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let prefix = created["facts"]["backup"]["prefix"]
+        .as_str()
+        .expect("a prefix")
+        .to_owned();
 
-    let listed = project.run(["backup", "list", "--output", "json"]).expect_code(0).json();
+    let listed = project
+        .run(["backup", "list", "--output", "json"])
+        .expect_code(0)
+        .json();
     assert_eq!(listed["backups"][0]["id"], id.as_str());
-    assert_eq!(listed["backups"][0]["rows"].as_u64().map(|rows| rows >= 20), Some(true));
+    assert_eq!(
+        listed["backups"][0]["rows"].as_u64().map(|rows| rows >= 20),
+        Some(true)
+    );
     let shown = project.run(["backup", "show", &id]).expect_code(0);
     assert!(shown.stdout.contains("public.User"), "{}", shown.stdout);
     project.run(["backup", "verify", &id]).expect_code(0);
@@ -43,13 +58,26 @@ fn everything_works(bucket: &Bucket) {
     let mut bare = Project::without_config(env!("CARGO_BIN_EXE_orchestrator"));
     credentials(&mut bare, bucket);
     let location = format!("s3://backups/team/shop/{prefix}");
-    let outcome = bare.run(["restore", &location, "--to", &other.url("app"), "--create"]).expect_code(0);
-    assert!(!outcome.stderr.contains(end_to_end::PASSWORD) && !outcome.stdout.contains(end_to_end::PASSWORD));
+    let outcome = bare
+        .run(["restore", &location, "--to", &other.url("app"), "--create"])
+        .expect_code(0);
+    assert!(
+        !outcome.stderr.contains(end_to_end::PASSWORD)
+            && !outcome.stdout.contains(end_to_end::PASSWORD)
+    );
     let options = ["--exclude-schema=orchestrator"];
-    assert_eq!(server.pg_dump_with("app", &options), other.pg_dump_with("app", &options));
+    assert_eq!(
+        server.pg_dump_with("app", &options),
+        other.pg_dump_with("app", &options)
+    );
 
-    project.run(["backup", "delete", &id, "--yes"]).expect_code(0);
-    let listed = project.run(["backup", "list", "--output", "json"]).expect_code(0).json();
+    project
+        .run(["backup", "delete", &id, "--yes"])
+        .expect_code(0);
+    let listed = project
+        .run(["backup", "list", "--output", "json"])
+        .expect_code(0)
+        .json();
     assert_eq!(listed["backups"].as_array().map(Vec::len), Some(0));
 }
 
@@ -87,7 +115,11 @@ fn a_missing_bucket_is_named() {
     );
     let project = Project::new(env!("CARGO_BIN_EXE_orchestrator"), &config);
     let outcome = project.run(["run", "backup"]).expect_code(1);
-    assert!(outcome.stderr.contains("nowhere") && outcome.stderr.contains("hint:"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("nowhere") && outcome.stderr.contains("hint:"),
+        "{}",
+        outcome.stderr
+    );
     assert!(!outcome.stderr.contains("a-secret-of-s3"));
     assert!(project.read("DEPLOYMENT_LOG.md").contains("failed"));
 }

@@ -59,13 +59,17 @@ impl Stop {
 
     /// The deadline of the step has passed.
     pub fn deadline(&self) {
-        let _ = self.reason.compare_exchange(0, DEADLINE, Ordering::SeqCst, Ordering::SeqCst);
+        let _ = self
+            .reason
+            .compare_exchange(0, DEADLINE, Ordering::SeqCst, Ordering::SeqCst);
         self.token.cancel();
     }
 
     /// Somebody wants the run to end.
     pub fn cancel(&self) {
-        let _ = self.reason.compare_exchange(0, CANCELLED, Ordering::SeqCst, Ordering::SeqCst);
+        let _ = self
+            .reason
+            .compare_exchange(0, CANCELLED, Ordering::SeqCst, Ordering::SeqCst);
         self.token.cancel();
     }
 
@@ -84,7 +88,10 @@ impl Stop {
     }
 
     /// Waits for `work`, but no longer than until the step must end.
-    pub async fn race<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    pub async fn race<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         match self.token.run_until_cancelled(work).await {
             Some(result) => result,
             None => Err(self.failure()),
@@ -217,7 +224,8 @@ impl Unpublished {
     }
 
     pub fn published(&self, binding: &str, prefix: &str) {
-        self.list().retain(|draft| draft.binding != binding || draft.prefix != prefix);
+        self.list()
+            .retain(|draft| draft.binding != binding || draft.prefix != prefix);
     }
 
     fn take(&self) -> Vec<UnpublishedDraft> {
@@ -246,7 +254,10 @@ mod tests {
         let stop = Stop::default();
         stop.deadline();
         stop.cancel();
-        let failure = stop.race(std::future::pending::<Result<(), Failure>>()).await.unwrap_err();
+        let failure = stop
+            .race(std::future::pending::<Result<(), Failure>>())
+            .await
+            .unwrap_err();
         assert_eq!(failure.kind, FailureKind::Timeout);
     }
 }

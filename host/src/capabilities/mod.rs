@@ -42,7 +42,10 @@ use v0_1_0::orchestrator::plugin::types;
 
 /// Adds the contract's imports, and nothing else, to a linker.
 pub fn link(linker: &mut wasmtime::component::Linker<StepContext>) -> wasmtime::Result<()> {
-    v0_1_0::Operation::add_to_linker::<_, wasmtime::component::HasSelf<StepContext>>(linker, |context| context)
+    v0_1_0::Operation::add_to_linker::<_, wasmtime::component::HasSelf<StepContext>>(
+        linker,
+        |context| context,
+    )
 }
 
 impl types::Host for StepContext {

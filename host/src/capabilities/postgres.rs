@@ -13,7 +13,8 @@ use super::sessions::{Beginning, Link, Server, Session, Transaction};
 use super::statements::{check_copy, check_statement};
 use super::streams::ByteSource;
 use super::v0_1_0::orchestrator::plugin::postgres::{
-    self as wire, Host, HostConnection, HostRows, HostTransaction, Isolation, Step, Target, TransactionOptions,
+    self as wire, Host, HostConnection, HostRows, HostTransaction, Isolation, Step, Target,
+    TransactionOptions,
 };
 use super::v0_1_0::orchestrator::plugin::streams::TransferOptions;
 use super::v0_1_0::orchestrator::plugin::types::{Column, RowBatch, Value};
@@ -23,13 +24,16 @@ use crate::failure::Failure;
 use crate::transfer::{Receipt, Transfer};
 
 impl Host for StepContext {
-    async fn connect(&mut self, binding: String, target: Target) -> Result<Resource<Session>, Failure> {
+    async fn connect(
+        &mut self,
+        binding: String,
+        target: Target,
+    ) -> Result<Resource<Session>, Failure> {
         let access = self.grants.database(&binding)?;
-        let settings = self
-            .bindings
-            .databases
-            .get(&binding)
-            .ok_or_else(|| Failure::not_found(format!("there is no database named {binding:?}")))?;
+        let settings =
+            self.bindings.databases.get(&binding).ok_or_else(|| {
+                Failure::not_found(format!("there is no database named {binding:?}"))
+            })?;
         let bound_database = settings.database.clone();
         let settings = match target {
             Target::Database => settings.clone(),
@@ -42,8 +46,10 @@ impl Host for StepContext {
         };
         let limit = self.grants.limits.connections;
         if self.connections.load(Ordering::SeqCst) >= limit {
-            return Err(Failure::limit(format!("more than {limit} connections at once"))
-                .hint("the limit is `connections` in the plugin's manifest and grants"));
+            return Err(
+                Failure::limit(format!("more than {limit} connections at once"))
+                    .hint("the limit is `connections` in the plugin's manifest and grants"),
+            );
         }
         let stop = self.stop.clone();
         let tasks = self.tasks.clone();
@@ -106,7 +112,12 @@ impl HostConnection for StepContext {
         self.keep(cursor)
     }
 
-    async fn execute(&mut self, connection: Resource<Session>, sql: String, parameters: Vec<Value>) -> Result<u64, Failure> {
+    async fn execute(
+        &mut self,
+        connection: Resource<Session>,
+        sql: String,
+        parameters: Vec<Value>,
+    ) -> Result<u64, Failure> {
         let link = writable(self.held(&connection)?)?;
         check_statement(&sql)?;
         self.stop
@@ -117,7 +128,11 @@ impl HostConnection for StepContext {
             .await
     }
 
-    async fn begin(&mut self, connection: Resource<Session>, options: TransactionOptions) -> Result<Resource<Transaction>, Failure> {
+    async fn begin(
+        &mut self,
+        connection: Resource<Session>,
+        options: TransactionOptions,
+    ) -> Result<Resource<Transaction>, Failure> {
         let session = self.held(&connection)?;
         let beginning = Beginning {
             isolation: match options.isolation {
@@ -128,7 +143,10 @@ impl HostConnection for StepContext {
             read_only: options.read_only || session.access == Access::Read,
             snapshot: options.snapshot,
         };
-        let transaction = self.stop.race(Transaction::begin(session.link.clone(), beginning)).await?;
+        let transaction = self
+            .stop
+            .race(Transaction::begin(session.link.clone(), beginning))
+            .await?;
         self.keep(transaction)
     }
 
@@ -158,9 +176,12 @@ impl HostConnection for StepContext {
                 }
             });
         }
-        let transfer = self
-            .tasks
-            .start(options.label, options.expected_bytes, meters, scripts::run(link, taken, atomic))?;
+        let transfer = self.tasks.start(
+            options.label,
+            options.expected_bytes,
+            meters,
+            scripts::run(link, taken, atomic),
+        )?;
         self.keep(transfer)
     }
 
@@ -190,7 +211,12 @@ impl HostTransaction for StepContext {
         self.keep(cursor)
     }
 
-    async fn execute(&mut self, transaction: Resource<Transaction>, sql: String, parameters: Vec<Value>) -> Result<u64, Failure> {
+    async fn execute(
+        &mut self,
+        transaction: Resource<Transaction>,
+        sql: String,
+        parameters: Vec<Value>,
+    ) -> Result<u64, Failure> {
         let transaction = self.held(&transaction)?;
         check_statement(&sql)?;
         let (link, lane) = (transaction.link.clone(), transaction.lane.clone());
@@ -202,7 +228,11 @@ impl HostTransaction for StepContext {
             .await
     }
 
-    async fn copy_out(&mut self, transaction: Resource<Transaction>, sql: String) -> Result<Resource<ByteSource>, Failure> {
+    async fn copy_out(
+        &mut self,
+        transaction: Resource<Transaction>,
+        sql: String,
+    ) -> Result<Resource<ByteSource>, Failure> {
         check_copy(&sql, "to", "stdout")?;
         let source = self.held(&transaction)?.copy_out(sql);
         self.keep(ByteSource::new(source, "a copy"))
@@ -221,30 +251,42 @@ impl HostTransaction for StepContext {
         let (link, lane) = (transaction.link.clone(), transaction.lane.clone());
         let meter = source.meter();
         let meters = vec![meter.clone()];
-        let transfer = self.tasks.start(options.label, options.expected_bytes, meters, async move {
-            let rows = Transaction::copy_in(link, lane, sql, source).await?;
-            Ok(Receipt {
-                plain_bytes: meter.plain_bytes(),
-                rows: Some(rows),
-                ..Receipt::default()
-            })
-        })?;
+        let transfer =
+            self.tasks
+                .start(options.label, options.expected_bytes, meters, async move {
+                    let rows = Transaction::copy_in(link, lane, sql, source).await?;
+                    Ok(Receipt {
+                        plain_bytes: meter.plain_bytes(),
+                        rows: Some(rows),
+                        ..Receipt::default()
+                    })
+                })?;
         self.keep(transfer)
     }
 
-    async fn read_large_object(&mut self, transaction: Resource<Transaction>, oid: u32) -> Result<Resource<ByteSource>, Failure> {
+    async fn read_large_object(
+        &mut self,
+        transaction: Resource<Transaction>,
+        oid: u32,
+    ) -> Result<Resource<ByteSource>, Failure> {
         let source = self.held(&transaction)?.read_large_object(oid);
         self.keep(ByteSource::new(source, format!("large object {oid}")))
     }
 
-    async fn export_snapshot(&mut self, transaction: Resource<Transaction>) -> Result<String, Failure> {
+    async fn export_snapshot(
+        &mut self,
+        transaction: Resource<Transaction>,
+    ) -> Result<String, Failure> {
         let transaction = self.held(&transaction)?;
         let (link, lane) = (transaction.link.clone(), transaction.lane.clone());
         self.stop
             .race(async {
                 let _turn = lane.enter().await?;
                 let row = link
-                    .run(link.client().query_one("SELECT pg_catalog.pg_export_snapshot()", &[]))
+                    .run(
+                        link.client()
+                            .query_one("SELECT pg_catalog.pg_export_snapshot()", &[]),
+                    )
                     .await?;
                 Ok(row.try_get(0)?)
             })
@@ -274,7 +316,10 @@ impl HostRows for StepContext {
 
     async fn next(&mut self, rows: Resource<RowCursor>) -> Result<Option<RowBatch>, Failure> {
         let stop = self.stop.clone();
-        let cursor = self.table.get_mut(&rows).map_err(|error| Failure::internal(error.to_string()))?;
+        let cursor = self
+            .table
+            .get_mut(&rows)
+            .map_err(|error| Failure::internal(error.to_string()))?;
         stop.race(cursor.next()).await
     }
 
@@ -290,8 +335,10 @@ const MAINTENANCE_DATABASE: &str = "postgres";
 /// Under the access `read`, nothing runs outside a read-only transaction.
 fn writable(session: &Session) -> Result<Arc<Link>, Failure> {
     if session.access == Access::Read {
-        return Err(Failure::refused("the access `read` allows read-only transactions alone")
-            .hint("call `begin`, or grant the access `write`"));
+        return Err(
+            Failure::refused("the access `read` allows read-only transactions alone")
+                .hint("call `begin`, or grant the access `write`"),
+        );
     }
     Ok(session.link.clone())
 }
@@ -299,6 +346,10 @@ fn writable(session: &Session) -> Result<Arc<Link>, Failure> {
 async fn execute(link: &Arc<Link>, sql: &str, parameters: Vec<Value>) -> Result<u64, Failure> {
     let statement = link.run(link.client().prepare(sql)).await?;
     check_count(statement.params().len(), parameters.len())?;
-    let parameters = parameters.into_iter().map(Parameter::from).collect::<Vec<_>>();
-    link.run(link.client().execute_raw(&statement, parameters)).await
+    let parameters = parameters
+        .into_iter()
+        .map(Parameter::from)
+        .collect::<Vec<_>>();
+    link.run(link.client().execute_raw(&statement, parameters))
+        .await
 }

@@ -45,8 +45,13 @@ impl RowCursor {
                 type_name: column.type_().name().to_owned(),
             })
             .collect();
-        let parameters = parameters.into_iter().map(Parameter::from).collect::<Vec<_>>();
-        let rows = link.run(link.client().query_raw(&statement, parameters)).await?;
+        let parameters = parameters
+            .into_iter()
+            .map(Parameter::from)
+            .collect::<Vec<_>>();
+        let rows = link
+            .run(link.client().query_raw(&statement, parameters))
+            .await?;
         lane.rows_open.store(true, Ordering::SeqCst);
         Ok(Self {
             columns,
@@ -71,7 +76,9 @@ impl RowCursor {
                 Some(Ok(row)) => {
                     let mut values = Vec::with_capacity(row.len());
                     for index in 0..row.len() {
-                        let Cell(value) = row.try_get(index).map_err(|error| unreadable(&self.columns[index], &error))?;
+                        let Cell(value) = row
+                            .try_get(index)
+                            .map_err(|error| unreadable(&self.columns[index], &error))?;
                         bytes += weight(&value);
                         values.push(value);
                     }
@@ -104,8 +111,12 @@ impl Drop for RowCursor {
 }
 
 fn unreadable(column: &Column, error: &tokio_postgres::Error) -> Failure {
-    let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-    Failure::new(FailureKind::Unsupported, format!("column {}: {cause}", column.name))
+    let cause =
+        std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    Failure::new(
+        FailureKind::Unsupported,
+        format!("column {}: {cause}", column.name),
+    )
 }
 
 fn weight(value: &Value) -> usize {

@@ -12,7 +12,9 @@ impl Host for StepContext {
         let Some(left) = self.log_bytes_left.checked_sub(message.len() + 1) else {
             if self.log_bytes_left > 0 {
                 self.log_bytes_left = 0;
-                self.report.warnings.push("the plugin's log was cut: it reached its limit (`log_kib`)".to_owned());
+                self.report
+                    .warnings
+                    .push("the plugin's log was cut: it reached its limit (`log_kib`)".to_owned());
             }
             return Ok(());
         };
@@ -35,15 +37,26 @@ impl Host for StepContext {
     }
 
     async fn fact(&mut self, key: String, json: String) -> Result<(), Failure> {
-        let known = !key.is_empty() && key.len() <= 64 && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        let known = !key.is_empty()
+            && key.len() <= 64
+            && key
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
         if !known {
-            return Err(Failure::invalid_input(format!("the fact's key {key:?} is not in kebab-case")));
+            return Err(Failure::invalid_input(format!(
+                "the fact's key {key:?} is not in kebab-case"
+            )));
         }
-        let left = self.report_bytes_left.checked_sub(key.len() + json.len()).ok_or_else(|| {
-            Failure::limit("the plugin's facts reached their limit").hint("raise `result_kib` in the plugin's limits")
+        let left = self
+            .report_bytes_left
+            .checked_sub(key.len() + json.len())
+            .ok_or_else(|| {
+                Failure::limit("the plugin's facts reached their limit")
+                    .hint("raise `result_kib` in the plugin's limits")
+            })?;
+        let value = serde_json::from_str(&json).map_err(|error| {
+            Failure::invalid_input(format!("the fact {key} is no JSON: {error}"))
         })?;
-        let value = serde_json::from_str(&json)
-            .map_err(|error| Failure::invalid_input(format!("the fact {key} is no JSON: {error}")))?;
         self.report_bytes_left = left;
         self.report.facts.insert(key, value);
         Ok(())

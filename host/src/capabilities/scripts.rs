@@ -21,10 +21,15 @@ const MARK: &str = "SET LOCAL orchestrator.script = 'atomic'";
 const MARK_QUERY: &str = "SELECT pg_catalog.current_setting('orchestrator.script', true)";
 
 /// Runs the steps; the first failure ends the script, and an atomic one leaves nothing behind.
-pub(super) async fn run(link: Arc<Link>, steps: Vec<Step>, atomic: bool) -> Result<Receipt, Failure> {
+pub(super) async fn run(
+    link: Arc<Link>,
+    steps: Vec<Step>,
+    atomic: bool,
+) -> Result<Receipt, Failure> {
     let _turn = link.enter().await?;
     if atomic {
-        link.run(link.client().batch_execute(&format!("BEGIN; {MARK}"))).await?;
+        link.run(link.client().batch_execute(&format!("BEGIN; {MARK}")))
+            .await?;
     }
     let result = run_steps(&link, steps).await;
     if !atomic {
@@ -47,7 +52,11 @@ pub(super) async fn run(link: Arc<Link>, steps: Vec<Step>, atomic: bool) -> Resu
 
 async fn commit(link: &Arc<Link>) -> Result<(), Failure> {
     let rows = link.run(link.client().query(MARK_QUERY, &[])).await?;
-    let mark: Option<String> = rows.first().map(|row| row.try_get(0)).transpose()?.flatten();
+    let mark: Option<String> = rows
+        .first()
+        .map(|row| row.try_get(0))
+        .transpose()?
+        .flatten();
     if mark.as_deref() != Some("atomic") {
         return Err(Failure::new(
             FailureKind::Refused,

@@ -44,8 +44,10 @@ pub(super) struct Lane {
 impl Lane {
     pub async fn enter(&self) -> Result<OwnedMutexGuard<()>, Failure> {
         if self.rows_open.load(Ordering::SeqCst) {
-            return Err(Failure::conflict("the rows of an earlier query on this connection are still open")
-                .hint("read them to the end or drop them first"));
+            return Err(Failure::conflict(
+                "the rows of an earlier query on this connection are still open",
+            )
+            .hint("read them to the end or drop them first"));
         }
         Ok(self.queue.clone().lock_owned().await)
     }
@@ -86,8 +88,10 @@ impl Link {
     /// Enters the session's own lane; a live transaction keeps it to itself.
     pub async fn enter(self: &Arc<Self>) -> Result<OwnedMutexGuard<()>, Failure> {
         if self.in_transaction.load(Ordering::SeqCst) {
-            return Err(Failure::conflict("a transaction is open on this connection")
-                .hint("use the transaction, or commit, roll back or drop it first"));
+            return Err(
+                Failure::conflict("a transaction is open on this connection")
+                    .hint("use the transaction, or commit, roll back or drop it first"),
+            );
         }
         let guard = self.lane.enter().await?;
         self.check()?;
@@ -96,7 +100,10 @@ impl Link {
 
     pub fn check(&self) -> Result<(), Failure> {
         if self.cut.load(Ordering::SeqCst) || self.client().is_closed() {
-            return Err(Failure::new(FailureKind::Unavailable, "the connection to the server is closed"));
+            return Err(Failure::new(
+                FailureKind::Unavailable,
+                "the connection to the server is closed",
+            ));
         }
         Ok(())
     }
@@ -140,7 +147,8 @@ impl Drop for Running {
             let tasks = link.tasks.clone();
             tasks.cleanup(async move {
                 // The request opens a connection of its own; a server that is gone must not hold up the end of the step.
-                let request = tokio::time::timeout(Duration::from_secs(10), link.connection.cancel.cancel());
+                let request =
+                    tokio::time::timeout(Duration::from_secs(10), link.connection.cancel.cancel());
                 if !matches!(request.await, Ok(Ok(()))) {
                     tracing::debug!("a cancel request was not delivered");
                 }
@@ -166,12 +174,21 @@ pub(super) struct Beginning {
 impl Transaction {
     pub(super) async fn begin(link: Arc<Link>, beginning: Beginning) -> Result<Self, Failure> {
         let owner = link.enter().await?;
-        let mode = if beginning.read_only { "READ ONLY" } else { "READ WRITE" };
+        let mode = if beginning.read_only {
+            "READ ONLY"
+        } else {
+            "READ WRITE"
+        };
         let mut sql = format!("BEGIN ISOLATION LEVEL {} {mode}", beginning.isolation);
         if let Some(snapshot) = &beginning.snapshot {
-            let plausible = !snapshot.is_empty() && snapshot.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+            let plausible = !snapshot.is_empty()
+                && snapshot
+                    .bytes()
+                    .all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
             if !plausible {
-                return Err(Failure::invalid_input(format!("{snapshot:?} is no exported snapshot")));
+                return Err(Failure::invalid_input(format!(
+                    "{snapshot:?} is no exported snapshot"
+                )));
             }
             sql.push_str(&format!("; SET TRANSACTION SNAPSHOT '{snapshot}'"));
         } else if beginning.read_only {
@@ -217,7 +234,11 @@ impl Transaction {
                     return Err(error.into());
                 }
             };
-            Ok(whole(copy.map(|chunk| chunk.map_err(Failure::from)), turn, running))
+            Ok(whole(
+                copy.map(|chunk| chunk.map_err(Failure::from)),
+                turn,
+                running,
+            ))
         }))
     }
 
@@ -229,20 +250,34 @@ impl Transaction {
             let turn = queue.lock_owned().await;
             link.check()?;
             let state = (link, turn, 0i64);
-            Ok(stream::try_unfold(state, move |(link, turn, offset)| async move {
-                let rows = link
-                    .run(link.client().query("SELECT pg_catalog.lo_get($1, $2, $3)", &[&oid, &offset, &LARGE_OBJECT_STEP]))
-                    .await?;
-                let bytes: Vec<u8> = rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or_default();
-                let next = offset + bytes.len() as i64;
-                Ok((!bytes.is_empty()).then(|| (Bytes::from(bytes), (link, turn, next))))
-            })
-            .boxed())
+            Ok(
+                stream::try_unfold(state, move |(link, turn, offset)| async move {
+                    let rows = link
+                        .run(link.client().query(
+                            "SELECT pg_catalog.lo_get($1, $2, $3)",
+                            &[&oid, &offset, &LARGE_OBJECT_STEP],
+                        ))
+                        .await?;
+                    let bytes: Vec<u8> = rows
+                        .first()
+                        .map(|row| row.try_get(0))
+                        .transpose()?
+                        .unwrap_or_default();
+                    let next = offset + bytes.len() as i64;
+                    Ok((!bytes.is_empty()).then(|| (Bytes::from(bytes), (link, turn, next))))
+                })
+                .boxed(),
+            )
         }))
     }
 
     /// `COPY ... FROM STDIN`: the number of rows.
-    pub(super) async fn copy_in(link: Arc<Link>, lane: Arc<Lane>, sql: String, source: Source) -> Result<u64, Failure> {
+    pub(super) async fn copy_in(
+        link: Arc<Link>,
+        lane: Arc<Lane>,
+        sql: String,
+        source: Source,
+    ) -> Result<u64, Failure> {
         let _turn = lane.enter().await?;
         copy_in(&link, &sql, source).await
     }
@@ -261,7 +296,10 @@ impl Drop for Transaction {
             // On a connection that was cut the server rolls back by itself.
             if link.check().is_ok() {
                 let rollback = link.client().batch_execute("ROLLBACK");
-                if !matches!(tokio::time::timeout(Duration::from_secs(10), rollback).await, Ok(Ok(()))) {
+                if !matches!(
+                    tokio::time::timeout(Duration::from_secs(10), rollback).await,
+                    Ok(Ok(()))
+                ) {
                     link.cut.store(true, Ordering::SeqCst);
                 }
             }
@@ -333,7 +371,11 @@ pub(super) async fn copy_in(link: &Arc<Link>, sql: &str, source: Source) -> Resu
 }
 
 /// Fills an existing large object; the number of bytes.
-pub(super) async fn write_large_object(link: &Arc<Link>, oid: u32, source: Source) -> Result<u64, Failure> {
+pub(super) async fn write_large_object(
+    link: &Arc<Link>,
+    oid: u32,
+    source: Source,
+) -> Result<u64, Failure> {
     let mut chunks = source.into_chunks();
     let mut offset = 0i64;
     while let Some(chunk) = chunks.next().await {
@@ -341,8 +383,11 @@ pub(super) async fn write_large_object(link: &Arc<Link>, oid: u32, source: Sourc
         while !chunk.is_empty() {
             let piece = chunk.split_to(chunk.len().min(LARGE_OBJECT_STEP as usize));
             let bytes: &[u8] = &piece;
-            link.run(link.client().query("SELECT pg_catalog.lo_put($1, $2, $3)", &[&oid, &offset, &bytes]))
-                .await?;
+            link.run(link.client().query(
+                "SELECT pg_catalog.lo_put($1, $2, $3)",
+                &[&oid, &offset, &bytes],
+            ))
+            .await?;
             offset += piece.len() as i64;
         }
     }

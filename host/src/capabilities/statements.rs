@@ -5,7 +5,15 @@ use crate::failure::Failure;
 
 /// Statements that begin or end a transaction belong to the host.
 const TRANSACTION_CONTROL: [&str; 9] = [
-    "abort", "begin", "commit", "end", "prepare", "release", "rollback", "savepoint", "start",
+    "abort",
+    "begin",
+    "commit",
+    "end",
+    "prepare",
+    "release",
+    "rollback",
+    "savepoint",
+    "start",
 ];
 
 /// Refuses a statement that would end the host's transaction, or move bytes past it.
@@ -16,12 +24,15 @@ pub(super) fn check_statement(sql: &str) -> Result<(), Failure> {
     match first {
         // PREPARE TRANSACTION ends a transaction; PREPARE name AS does not.
         "prepare" if second != "transaction" => Ok(()),
-        word if TRANSACTION_CONTROL.contains(&word) => {
-            Err(Failure::refused(format!("a plugin cannot run {} itself", first.to_uppercase()))
-                .hint("use the functions of `connection` and `transaction` in the contract"))
-        }
-        "copy" => Err(Failure::refused("a plugin cannot run COPY as a plain statement")
-            .hint("use `copy-out` and `copy-in` of the contract")),
+        word if TRANSACTION_CONTROL.contains(&word) => Err(Failure::refused(format!(
+            "a plugin cannot run {} itself",
+            first.to_uppercase()
+        ))
+        .hint("use the functions of `connection` and `transaction` in the contract")),
+        "copy" => Err(
+            Failure::refused("a plugin cannot run COPY as a plain statement")
+                .hint("use `copy-out` and `copy-in` of the contract"),
+        ),
         _ => Ok(()),
     }
 }
@@ -29,8 +40,13 @@ pub(super) fn check_statement(sql: &str) -> Result<(), Failure> {
 /// A COPY between the server and this host, never a file or a program of the server.
 pub(super) fn check_copy(sql: &str, direction: &str, end: &str) -> Result<(), Failure> {
     let words = bare_words(sql);
-    let streams = words.windows(2).any(|pair| pair[0] == direction && pair[1] == end);
-    if words.first().is_some_and(|word| word == "copy") && streams && !words.iter().any(|word| word == "program") {
+    let streams = words
+        .windows(2)
+        .any(|pair| pair[0] == direction && pair[1] == end);
+    if words.first().is_some_and(|word| word == "copy")
+        && streams
+        && !words.iter().any(|word| word == "program")
+    {
         return Ok(());
     }
     Err(Failure::refused(format!(
@@ -49,13 +65,21 @@ fn bare_words(sql: &str) -> Vec<String> {
     while at < bytes.len() {
         let rest = &bytes[at..];
         match bytes[at] {
-            b'-' if rest.starts_with(b"--") => at += rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len()),
+            b'-' if rest.starts_with(b"--") => {
+                at += rest
+                    .iter()
+                    .position(|byte| matches!(byte, b'\n' | b'\r'))
+                    .unwrap_or(rest.len())
+            }
             b'/' if rest.starts_with(b"/*") => at += comment_length(rest),
             b'\'' => {
                 // An E'' string escapes by backslashes; its E was read as a word.
                 let escapes = at > 0
                     && bytes[at - 1].eq_ignore_ascii_case(&b'e')
-                    && (at == 1 || !(bytes[at - 2].is_ascii_alphanumeric() || matches!(bytes[at - 2], b'_' | b'$') || bytes[at - 2] >= 0x80));
+                    && (at == 1
+                        || !(bytes[at - 2].is_ascii_alphanumeric()
+                            || matches!(bytes[at - 2], b'_' | b'$')
+                            || bytes[at - 2] >= 0x80));
                 if escapes && depth == 0 {
                     words.pop();
                 }
@@ -74,7 +98,11 @@ fn bare_words(sql: &str) -> Vec<String> {
             byte if byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80 => {
                 let length = rest
                     .iter()
-                    .position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || *byte >= 0x80))
+                    .position(|byte| {
+                        !(byte.is_ascii_alphanumeric()
+                            || matches!(byte, b'_' | b'$')
+                            || *byte >= 0x80)
+                    })
                     .unwrap_or(rest.len());
                 if depth == 0 {
                     words.push(String::from_utf8_lossy(&rest[..length]).to_lowercase());
@@ -126,7 +154,9 @@ fn dollar_length(rest: &[u8]) -> usize {
     };
     let tag = &rest[..close + 2];
     let inner = &tag[1..tag.len() - 1];
-    let named = inner.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80);
+    let named = inner
+        .iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80);
     if !named || inner.first().is_some_and(u8::is_ascii_digit) {
         return 1;
     }

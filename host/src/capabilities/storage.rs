@@ -36,7 +36,11 @@ struct Puts {
 }
 
 impl StepContext {
-    fn right(&self, store: &Resource<Store>, right: StorageRight) -> Result<(String, Arc<dyn Storage>), Failure> {
+    fn right(
+        &self,
+        store: &Resource<Store>,
+        right: StorageRight,
+    ) -> Result<(String, Arc<dyn Storage>), Failure> {
         let store = self.held(store)?;
         self.grants.storage(&store.binding, right)?;
         Ok((store.binding.clone(), store.storage.clone()))
@@ -57,35 +61,63 @@ impl Host for StepContext {
 }
 
 impl HostStore for StepContext {
-    async fn list(&mut self, store: Resource<Store>, prefix: String, after: Option<String>) -> Result<Vec<Object>, Failure> {
+    async fn list(
+        &mut self,
+        store: Resource<Store>,
+        prefix: String,
+        after: Option<String>,
+    ) -> Result<Vec<Object>, Failure> {
         let (_, storage) = self.right(&store, StorageRight::Read)?;
         let after = after.map(|key| parse_key(&key)).transpose()?;
         self.stop
-            .race(async { Ok(storage.list(&prefix, after.as_ref()).await?.into_iter().map(described).collect()) })
+            .race(async {
+                Ok(storage
+                    .list(&prefix, after.as_ref())
+                    .await?
+                    .into_iter()
+                    .map(described)
+                    .collect())
+            })
             .await
     }
 
-    async fn folders(&mut self, store: Resource<Store>, prefix: String) -> Result<Vec<String>, Failure> {
+    async fn folders(
+        &mut self,
+        store: Resource<Store>,
+        prefix: String,
+    ) -> Result<Vec<String>, Failure> {
         let (_, storage) = self.right(&store, StorageRight::Read)?;
-        self.stop.race(async { Ok(storage.folders(&prefix).await?) }).await
+        self.stop
+            .race(async { Ok(storage.folders(&prefix).await?) })
+            .await
     }
 
-    async fn head(&mut self, store: Resource<Store>, key: String) -> Result<Option<Object>, Failure> {
+    async fn head(
+        &mut self,
+        store: Resource<Store>,
+        key: String,
+    ) -> Result<Option<Object>, Failure> {
         let (_, storage) = self.right(&store, StorageRight::Read)?;
         let key = parse_key(&key)?;
-        self.stop.race(async { Ok(storage.head(&key).await?.map(described)) }).await
+        self.stop
+            .race(async { Ok(storage.head(&key).await?.map(described)) })
+            .await
     }
 
-    async fn get(&mut self, store: Resource<Store>, key: String, range: Option<Range>) -> Result<Resource<ByteSource>, Failure> {
+    async fn get(
+        &mut self,
+        store: Resource<Store>,
+        key: String,
+        range: Option<Range>,
+    ) -> Result<Resource<ByteSource>, Failure> {
         let (_, storage) = self.right(&store, StorageRight::Read)?;
         let key = parse_key(&key)?;
         let range = match range {
             Some(range) => Some(
                 range.offset
-                    ..range
-                        .offset
-                        .checked_add(range.bytes)
-                        .ok_or_else(|| Failure::invalid_input("the range ends beyond any object"))?,
+                    ..range.offset.checked_add(range.bytes).ok_or_else(|| {
+                        Failure::invalid_input("the range ends beyond any object")
+                    })?,
             ),
             None => None,
         };
@@ -100,11 +132,20 @@ impl HostStore for StepContext {
 
     async fn delete(&mut self, store: Resource<Store>, keys: Vec<String>) -> Result<(), Failure> {
         let (_, storage) = self.right(&store, StorageRight::Delete)?;
-        let keys = keys.iter().map(|key| parse_key(key)).collect::<Result<Vec<_>, _>>()?;
-        self.stop.race(async { Ok(storage.delete(&keys).await?) }).await
+        let keys = keys
+            .iter()
+            .map(|key| parse_key(key))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.stop
+            .race(async { Ok(storage.delete(&keys).await?) })
+            .await
     }
 
-    async fn create(&mut self, store: Resource<Store>, prefix: String) -> Result<Resource<Draft>, Failure> {
+    async fn create(
+        &mut self,
+        store: Resource<Store>,
+        prefix: String,
+    ) -> Result<Resource<Draft>, Failure> {
         let (binding, storage) = self.right(&store, StorageRight::Write)?;
         let prefix = parse_key(prefix.trim_end_matches('/'))?.to_string();
         let present = self
@@ -155,18 +196,28 @@ impl HostDraft for StepContext {
         puts.begun.fetch_add(1, Ordering::SeqCst);
         let meters = sources.iter().map(Source::meter).collect();
         let expected = (options.expected_bytes > 0).then_some(options.expected_bytes);
-        let transfer = self.tasks.start(options.label, options.expected_bytes, meters, async move {
-            let writer = storage.create(&key, expected).await?;
-            let receipt = object::store(sources, writer).await?;
-            puts.stored.fetch_add(1, Ordering::SeqCst);
-            Ok(receipt)
-        })?;
+        let transfer =
+            self.tasks
+                .start(options.label, options.expected_bytes, meters, async move {
+                    let writer = storage.create(&key, expected).await?;
+                    let receipt = object::store(sources, writer).await?;
+                    puts.stored.fetch_add(1, Ordering::SeqCst);
+                    Ok(receipt)
+                })?;
         self.keep(transfer)
     }
 
-    async fn publish(&mut self, draft: Resource<Draft>, name: String, bytes: Vec<u8>) -> Result<(), Failure> {
+    async fn publish(
+        &mut self,
+        draft: Resource<Draft>,
+        name: String,
+        bytes: Vec<u8>,
+    ) -> Result<(), Failure> {
         let draft = self.released(draft)?;
-        let (begun, stored) = (draft.puts.begun.load(Ordering::SeqCst), draft.puts.stored.load(Ordering::SeqCst));
+        let (begun, stored) = (
+            draft.puts.begun.load(Ordering::SeqCst),
+            draft.puts.stored.load(Ordering::SeqCst),
+        );
         if begun != stored {
             return Err(Failure::conflict(format!(
                 "{} cannot be published: {} of its {begun} objects are not whole",
@@ -186,7 +237,13 @@ impl HostDraft for StepContext {
     }
 }
 
-async fn publish(draft: &Draft, key: &Key, bytes: Vec<u8>, unpublished: &Unpublished, drafts: &dyn Drafts) -> Result<(), Failure> {
+async fn publish(
+    draft: &Draft,
+    key: &Key,
+    bytes: Vec<u8>,
+    unpublished: &Unpublished,
+    drafts: &dyn Drafts,
+) -> Result<(), Failure> {
     let mut writer = draft.storage.create(key, Some(bytes.len() as u64)).await?;
     writer.write(bytes.into()).await?;
     writer.finish().await?;

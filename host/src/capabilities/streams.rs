@@ -33,8 +33,11 @@ impl ByteSource {
             return self.source;
         }
         let unread = self.unread;
-        self.source
-            .map(|chunks| futures_util::stream::once(async move { Ok(unread) }).chain(chunks).boxed())
+        self.source.map(|chunks| {
+            futures_util::stream::once(async move { Ok(unread) })
+                .chain(chunks)
+                .boxed()
+        })
     }
 }
 
@@ -54,34 +57,50 @@ impl StepContext {
     }
 
     pub(super) fn held<T: 'static>(&self, handle: &Resource<T>) -> Result<&T, Failure> {
-        self.table.get(handle).map_err(|error| Failure::internal(error.to_string()))
+        self.table
+            .get(handle)
+            .map_err(|error| Failure::internal(error.to_string()))
     }
 
     pub(super) fn released<T: 'static>(&mut self, handle: Resource<T>) -> Result<T, Failure> {
-        self.table.delete(handle).map_err(|error| Failure::internal(error.to_string()))
+        self.table
+            .delete(handle)
+            .map_err(|error| Failure::internal(error.to_string()))
     }
 }
 
 impl Host for StepContext {
     async fn wait_any(&mut self, transfers: Vec<Resource<Transfer>>) -> Result<u32, Failure> {
         if transfers.is_empty() {
-            return Err(Failure::invalid_input("wait-any was called without a transfer"));
+            return Err(Failure::invalid_input(
+                "wait-any was called without a transfer",
+            ));
         }
         let outcomes = transfers
             .iter()
             .map(|transfer| Ok(self.held(transfer)?.outcome()))
             .collect::<Result<Vec<_>, Failure>>()?;
-        let index = self.stop.race(async { Ok(transfer::task::wait_any(outcomes).await) }).await?;
+        let index = self
+            .stop
+            .race(async { Ok(transfer::task::wait_any(outcomes).await) })
+            .await?;
         u32::try_from(index).map_err(|error| Failure::internal(error.to_string()))
     }
 }
 
 impl HostByteSource for StepContext {
     async fn from_bytes(&mut self, bytes: Vec<u8>) -> wasmtime::Result<Resource<ByteSource>> {
-        self.push_source(ByteSource::new(Source::from_bytes(bytes.into()), "bytes of the plugin"))
+        self.push_source(ByteSource::new(
+            Source::from_bytes(bytes.into()),
+            "bytes of the plugin",
+        ))
     }
 
-    async fn gzip(&mut self, source: Resource<ByteSource>, level: u8) -> Result<Resource<ByteSource>, Failure> {
+    async fn gzip(
+        &mut self,
+        source: Resource<ByteSource>,
+        level: u8,
+    ) -> Result<Resource<ByteSource>, Failure> {
         let held = self.released(source)?;
         let level = codec::check_gzip_level(level)?;
         let label = held.label.clone();
@@ -89,7 +108,10 @@ impl HostByteSource for StepContext {
         self.keep(ByteSource::new(source, label))
     }
 
-    async fn gunzip(&mut self, source: Resource<ByteSource>) -> wasmtime::Result<Resource<ByteSource>> {
+    async fn gunzip(
+        &mut self,
+        source: Resource<ByteSource>,
+    ) -> wasmtime::Result<Resource<ByteSource>> {
         let held = self.table.delete(source)?;
         let label = held.label.clone();
         let source = held.into_source().recount(codec::gunzip);
@@ -104,25 +126,41 @@ impl HostByteSource for StepContext {
     ) -> Result<Resource<ByteSource>, Failure> {
         let held = self.released(source)?;
         let mut digest = [0; 32];
-        hex::decode_to_slice(&sha256, &mut digest)
-            .map_err(|error| Failure::invalid_input(format!("{sha256:?} is no SHA-256: {error}")))?;
+        hex::decode_to_slice(&sha256, &mut digest).map_err(|error| {
+            Failure::invalid_input(format!("{sha256:?} is no SHA-256: {error}"))
+        })?;
         let label = held.label.clone();
         let source = held.into_source().expect(label.clone(), bytes, digest);
         self.keep(ByteSource::new(source, label))
     }
 
-    async fn discard(&mut self, source: Resource<ByteSource>, options: TransferOptions) -> Result<Resource<Transfer>, Failure> {
+    async fn discard(
+        &mut self,
+        source: Resource<ByteSource>,
+        options: TransferOptions,
+    ) -> Result<Resource<Transfer>, Failure> {
         let source = self.released(source)?.into_source();
         let meters = vec![source.meter()];
-        let transfer = self.tasks.start(options.label, options.expected_bytes, meters, transfer::object::discard(source))?;
+        let transfer = self.tasks.start(
+            options.label,
+            options.expected_bytes,
+            meters,
+            transfer::object::discard(source),
+        )?;
         self.keep(transfer)
     }
 
     async fn read(&mut self, source: Resource<ByteSource>, max: u32) -> Result<Vec<u8>, Failure> {
         let stop = self.stop.clone();
-        let held = self.table.get_mut(&source).map_err(|error| Failure::internal(error.to_string()))?;
+        let held = self
+            .table
+            .get_mut(&source)
+            .map_err(|error| Failure::internal(error.to_string()))?;
         while held.unread.is_empty() {
-            match stop.race(async { held.source.next().await.transpose() }).await? {
+            match stop
+                .race(async { held.source.next().await.transpose() })
+                .await?
+            {
                 Some(chunk) => held.unread = chunk,
                 None => return Ok(Vec::new()),
             }

@@ -35,15 +35,28 @@ fn decode(ty: &Type, raw: &[u8]) -> Result<Value, Failed> {
         Type::INT2 => Value::Integer(i16::from_sql(ty, raw)?.into()),
         Type::INT4 => Value::Integer(i32::from_sql(ty, raw)?.into()),
         Type::INT8 => Value::Integer(i64::from_sql(ty, raw)?),
-        Type::OID | Type::XID | Type::CID | Type::REGCLASS | Type::REGTYPE | Type::REGPROC | Type::REGNAMESPACE | Type::REGROLE => {
-            Value::Integer(u32::from_be_bytes(raw.try_into()?).into())
-        }
+        Type::OID
+        | Type::XID
+        | Type::CID
+        | Type::REGCLASS
+        | Type::REGTYPE
+        | Type::REGPROC
+        | Type::REGNAMESPACE
+        | Type::REGROLE => Value::Integer(u32::from_be_bytes(raw.try_into()?).into()),
         Type::FLOAT4 => Value::Float(f32::from_sql(ty, raw)?.into()),
         Type::FLOAT8 => Value::Float(f64::from_sql(ty, raw)?),
         Type::BYTEA => Value::Bytes(raw.to_vec()),
-        Type::CHAR => Value::Text(raw.first().filter(|byte| **byte != 0).map(|byte| char::from(*byte)).into_iter().collect()),
+        Type::CHAR => Value::Text(
+            raw.first()
+                .filter(|byte| **byte != 0)
+                .map(|byte| char::from(*byte))
+                .into_iter()
+                .collect(),
+        ),
         // One version byte, then text.
-        Type::JSONB => Value::Text(std::str::from_utf8(raw.get(1..).unwrap_or_default())?.to_owned()),
+        Type::JSONB => {
+            Value::Text(std::str::from_utf8(raw.get(1..).unwrap_or_default())?.to_owned())
+        }
         Type::UUID => Value::Text(uuid::Uuid::from_slice(raw)?.to_string()),
         Type::PG_LSN => {
             let lsn = u64::from_be_bytes(raw.try_into()?);
@@ -61,7 +74,10 @@ fn decode(ty: &Type, raw: &[u8]) -> Result<Value, Failed> {
             _ if <String as FromSql>::accepts(ty) || *ty == Type::JSON || *ty == Type::XML => {
                 Value::Text(std::str::from_utf8(raw)?.to_owned())
             }
-            _ => return Err(format!("a value of type {ty} cannot cross into a plugin; cast it to text in the statement").into()),
+            _ => return Err(format!(
+                "a value of type {ty} cannot cross into a plugin; cast it to text in the statement"
+            )
+            .into()),
         },
     })
 }
@@ -100,7 +116,9 @@ fn timestamp(microseconds: i64, zone: &str) -> Result<String, Failed> {
 /// Groups of four decimal digits (`numeric_send` in `numeric.c`).
 fn numeric(raw: &[u8]) -> Result<String, Failed> {
     let word = |index: usize| -> Result<u16, Failed> {
-        let bytes = raw.get(index * 2..index * 2 + 2).ok_or("a numeric value is cut")?;
+        let bytes = raw
+            .get(index * 2..index * 2 + 2)
+            .ok_or("a numeric value is cut")?;
         Ok(u16::from_be_bytes([bytes[0], bytes[1]]))
     };
     let (count, weight, sign, scale) = (word(0)?, word(1)?.cast_signed(), word(2)?, word(3)?);
@@ -232,10 +250,21 @@ mod tests {
 
     #[test]
     fn numbers_print_as_postgresql_prints_them() {
-        let encode = |words: &[u16]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<_>>();
+        let encode = |words: &[u16]| {
+            words
+                .iter()
+                .flat_map(|word| word.to_be_bytes())
+                .collect::<Vec<_>>()
+        };
         // 12345.6700, -0.00005, 0, 10000
-        assert_eq!(numeric(&encode(&[3, 1, 0, 4, 1, 2345, 6700])).unwrap(), "12345.6700");
-        assert_eq!(numeric(&encode(&[1, 0xFFFE, 0x4000, 5, 5000])).unwrap(), "-0.00005");
+        assert_eq!(
+            numeric(&encode(&[3, 1, 0, 4, 1, 2345, 6700])).unwrap(),
+            "12345.6700"
+        );
+        assert_eq!(
+            numeric(&encode(&[1, 0xFFFE, 0x4000, 5, 5000])).unwrap(),
+            "-0.00005"
+        );
         assert_eq!(numeric(&encode(&[0, 0, 0, 0])).unwrap(), "0");
         assert_eq!(numeric(&encode(&[1, 1, 0, 0, 1])).unwrap(), "10000");
         assert_eq!(numeric(&encode(&[0, 0, 0xC000, 0])).unwrap(), "NaN");

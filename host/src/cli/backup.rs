@@ -97,7 +97,11 @@ pub(super) struct DeleteCommand {
     dry_run: bool,
 }
 
-pub(super) async fn execute(command: BackupCommand, globals: &Globals, output: &Output) -> Result<u8, Failure> {
+pub(super) async fn execute(
+    command: BackupCommand,
+    globals: &Globals,
+    output: &Output,
+) -> Result<u8, Failure> {
     let project = globals.open_project().await?;
     match command {
         BackupCommand::Create(command) => create(command, &project, output).await,
@@ -117,7 +121,11 @@ async fn create(command: CreateCommand, project: &Project, output: &Output) -> R
         ("level", command.level.map(Value::from)),
         ("kind", command.kind.map(Value::from)),
     ];
-    parameters.extend(given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    parameters.extend(
+        given
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?))),
+    );
     let mut request = single("backup", "backup", parameters);
     request.dry_run = command.dry_run;
     run_and_report(project, request, output).await
@@ -133,17 +141,24 @@ pub(super) fn storage_name(project: &Project, named: Option<&str>) -> Result<Str
         (Some(only), None) => Ok(only.to_string()),
         (None, _) => Err(Failure::invalid_input("the configuration names no storage")
             .hint("add [storage.main] with a url, or set DATABASE_URL and let backups/ serve")),
-        (Some(_), Some(_)) => Err(Failure::invalid_input("the configuration names several storages").hint("say which one: --storage")),
+        (Some(_), Some(_)) => Err(Failure::invalid_input(
+            "the configuration names several storages",
+        )
+        .hint("say which one: --storage")),
     }
 }
 
 async fn list(command: ListCommand, project: &Project, output: &Output) -> Result<u8, Failure> {
-    let storage = project.storage(&storage_name(project, command.storage.as_deref())?).await?;
+    let storage = project
+        .storage(&storage_name(project, command.storage.as_deref())?)
+        .await?;
     // A binding's name stands for the database that it leads to.
-    let database = command.database.map(|name| match project.config.databases.get(name.as_str()) {
-        Some(binding) => binding.settings.database.clone(),
-        None => name,
-    });
+    let database = command
+        .database
+        .map(|name| match project.config.databases.get(name.as_str()) {
+            Some(binding) => binding.settings.database.clone(),
+            None => name,
+        });
     let folders = backups::list(storage.as_ref(), database.as_deref()).await?;
     let described = backups::manifests(storage.as_ref(), folders).await;
     let damaged = described.iter().any(|(_, manifest)| manifest.is_err());
@@ -155,7 +170,10 @@ async fn list(command: ListCommand, project: &Project, output: &Output) -> Resul
         if described.is_empty() {
             return format!("no backups in {}", storage.location());
         }
-        let rows = described.iter().map(|(folder, manifest)| row(folder, manifest)).collect();
+        let rows = described
+            .iter()
+            .map(|(folder, manifest)| row(folder, manifest))
+            .collect();
         table::table(
             &["ID", "DATABASE", "SERVER", "TABLES", "ROWS", "SIZE"],
             &["TABLES", "ROWS", "SIZE"],
@@ -193,15 +211,20 @@ fn listed(folder: &BackupFolder, manifest: &Result<Manifest, Failure>) -> Value 
             "bytes": manifest.totals.bytes,
             "plain_bytes": manifest.totals.plain_bytes,
         }),
-        Err(failure) => json!({ "id": folder.id.to_string(), "database": folder.database, "error": failure }),
+        Err(failure) => {
+            json!({ "id": folder.id.to_string(), "database": folder.database, "error": failure })
+        }
     }
 }
 
 async fn show(which: OneBackup, project: &Project, output: &Output) -> Result<u8, Failure> {
-    let storage = project.storage(&storage_name(project, which.storage.as_deref())?).await?;
+    let storage = project
+        .storage(&storage_name(project, which.storage.as_deref())?)
+        .await?;
     let folder = backups::find(storage.as_ref(), &which.backup).await?;
     let manifest = backups::manifest(storage.as_ref(), &folder).await?;
-    let document = serde_json::to_value(&manifest).map_err(|error| Failure::internal(format!("writing JSON: {error}")))?;
+    let document = serde_json::to_value(&manifest)
+        .map_err(|error| Failure::internal(format!("writing JSON: {error}")))?;
     output.result(&document, || describe(&manifest))?;
     Ok(exit::DONE)
 }
@@ -211,15 +234,38 @@ fn describe(manifest: &Manifest) -> String {
         ("id", manifest.backup.to_string()),
         ("database", manifest.database.clone()),
         ("snapshot", manifest.snapshot.time.clone()),
-        ("WAL position", manifest.snapshot.lsn.clone().unwrap_or_default()),
+        (
+            "WAL position",
+            manifest.snapshot.lsn.clone().unwrap_or_default(),
+        ),
         ("server", format!("PostgreSQL {}", manifest.server.version)),
-        ("made by", format!("{} {}", manifest.tool.name, manifest.tool.version)),
-        ("archive", format!("{} {}", manifest.archive.version, manifest.archive.compression)),
+        (
+            "made by",
+            format!("{} {}", manifest.tool.name, manifest.tool.version),
+        ),
+        (
+            "archive",
+            format!(
+                "{} {}",
+                manifest.archive.version, manifest.archive.compression
+            ),
+        ),
         ("encoding", manifest.encoding.clone()),
-        ("extensions", manifest.extensions.iter().map(|extension| extension.name.as_str()).collect::<Vec<_>>().join(", ")),
+        (
+            "extensions",
+            manifest
+                .extensions
+                .iter()
+                .map(|extension| extension.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
+        ),
         ("roles", manifest.roles.join(", ")),
         ("stored", table::bytes(manifest.totals.bytes)),
-        ("before compression", table::bytes(manifest.totals.plain_bytes)),
+        (
+            "before compression",
+            table::bytes(manifest.totals.plain_bytes),
+        ),
     ];
     let mut text: String = lines
         .iter()
@@ -241,14 +287,21 @@ fn describe(manifest: &Manifest) -> String {
         .collect::<Vec<_>>();
     if !rows.is_empty() {
         text.push('\n');
-        text.push_str(&table::table(&["TABLE", "ROWS", "PLAIN", "STORED"], &["ROWS", "PLAIN", "STORED"], rows));
+        text.push_str(&table::table(
+            &["TABLE", "ROWS", "PLAIN", "STORED"],
+            &["ROWS", "PLAIN", "STORED"],
+            rows,
+        ));
     }
     text
 }
 
 async fn verify(command: VerifyCommand, project: &Project, output: &Output) -> Result<u8, Failure> {
     let mut parameters = Map::new();
-    parameters.insert("storage".to_owned(), storage_name(project, command.which.storage.as_deref())?.into());
+    parameters.insert(
+        "storage".to_owned(),
+        storage_name(project, command.which.storage.as_deref())?.into(),
+    );
     parameters.insert("backup".to_owned(), command.which.backup.into());
     if let Some(jobs) = command.jobs {
         parameters.insert("jobs".to_owned(), jobs.into());
@@ -291,5 +344,9 @@ fn agree(location: &str, prefixes: &[String]) -> Result<(), Failure> {
         .flush()
         .and_then(|()| std::io::stdin().read_line(&mut answer))
         .map_err(|error| Failure::internal(format!("reading the answer: {error}")))?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(refusal()) }
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        Ok(())
+    } else {
+        Err(refusal())
+    }
 }

@@ -45,7 +45,10 @@ pub(super) async fn execute(globals: &Globals, output: &Output) -> Result<u8, Fa
     let project = globals.open_project().await?;
     let mut findings = vec![match &project.config.file {
         Some(file) => good("configuration", file.display().to_string()),
-        None => good("configuration", "no file: what the environment variables say".to_owned()),
+        None => good(
+            "configuration",
+            "no file: what the environment variables say".to_owned(),
+        ),
     }];
     for (name, binding) in &project.config.databases {
         check_database(name.as_str(), binding, &mut findings).await;
@@ -73,36 +76,60 @@ async fn check_database(name: &str, binding: &DatabaseBinding, findings: &mut Ve
         Err(error) => return findings.push(bad(&subject, &error.into())),
     };
     match look_at(&connection, binding).await {
-        Ok(found) => findings.extend(found.into_iter().map(|finding| Finding {
-            subject: format!("{subject} {}", finding.subject).trim_end().to_owned(),
-            ..finding
+        Ok(found) => findings.extend(found.into_iter().map(|finding| {
+            Finding {
+                subject: format!("{subject} {}", finding.subject)
+                    .trim_end()
+                    .to_owned(),
+                ..finding
+            }
         })),
         Err(failure) => findings.push(bad(&subject, &failure)),
     }
 }
 
-async fn look_at(connection: &Connection, binding: &DatabaseBinding) -> Result<Vec<Finding>, Failure> {
+async fn look_at(
+    connection: &Connection,
+    binding: &DatabaseBinding,
+) -> Result<Vec<Finding>, Failure> {
     let settings = binding.direct();
     let facts = database::inspect(&connection.client).await?;
     let mut found = vec![good("", format!("connected to {}", settings.redacted()))];
     let version = format!("PostgreSQL {}", facts.version_text);
     found.push(if facts.version_num < OLDEST_SERVER {
-        warning("version", version, "versions before 13 are not supported: upgrade the server")
+        warning(
+            "version",
+            version,
+            "versions before 13 are not supported: upgrade the server",
+        )
     } else if facts.version_num >= UNKNOWN_SERVER {
-        warning("version", version, "newer than this program knows: upgrade orchestrator before you rely on its backups")
+        warning(
+            "version",
+            version,
+            "newer than this program knows: upgrade orchestrator before you rely on its backups",
+        )
     } else {
         good("version", version)
     });
     found.push(match (&facts.tls, settings.is_local(), settings.tls.mode) {
-        (Some(tls), _, SslMode::VerifyFull | SslMode::VerifyCa) => good("TLS", format!("{}, server verified", tls.version)),
+        (Some(tls), _, SslMode::VerifyFull | SslMode::VerifyCa) => {
+            good("TLS", format!("{}, server verified", tls.version))
+        }
         (Some(tls), true, _) => good("TLS", tls.version.clone()),
         (Some(tls), false, mode) => warning(
             "TLS",
-            format!("{}, sslmode={mode}: the server's certificate is not checked", tls.version),
+            format!(
+                "{}, sslmode={mode}: the server's certificate is not checked",
+                tls.version
+            ),
             "add sslmode=verify-full (and sslrootcert) to the URL",
         ),
         (None, true, _) => good("TLS", "none, on this machine".to_owned()),
-        (None, false, _) => warning("TLS", "none: passwords and data cross the network readable".to_owned(), "add sslmode=verify-full to the URL"),
+        (None, false, _) => warning(
+            "TLS",
+            "none: passwords and data cross the network readable".to_owned(),
+            "add sslmode=verify-full to the URL",
+        ),
     });
     if facts.pooled {
         found.push(warning(
@@ -112,7 +139,10 @@ async fn look_at(connection: &Connection, binding: &DatabaseBinding) -> Result<V
         ));
     }
     let clock = facts.clock_difference.unsigned_abs();
-    let off = format!("{:.1} s between the server's clock and ours", clock.as_secs_f64());
+    let off = format!(
+        "{:.1} s between the server's clock and ours",
+        clock.as_secs_f64()
+    );
     found.push(if clock > CLOCK_TOLERANCE {
         warning("clock", off, "let both machines follow a time server (NTP)")
     } else {
@@ -127,7 +157,11 @@ async fn look_at(connection: &Connection, binding: &DatabaseBinding) -> Result<V
 }
 
 /// What a role that is no superuser would miss in a backup, or could not write into the log.
-async fn privileges(connection: &Connection, user: &str, bypasses_row_security: bool) -> Result<Finding, Failure> {
+async fn privileges(
+    connection: &Connection,
+    user: &str,
+    bypasses_row_security: bool,
+) -> Result<Finding, Failure> {
     let row = connection
         .client
         .query_one(
@@ -140,19 +174,25 @@ async fn privileges(connection: &Connection, user: &str, bypasses_row_security: 
             &[],
         )
         .await?;
-    let (unreadable, secured, creates): (i64, i64, bool) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    let (unreadable, secured, creates): (i64, i64, bool) =
+        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
     let mut problems = Vec::new();
     if unreadable > 0 {
         problems.push(format!("cannot read {unreadable} tables"));
     }
     if secured > 0 && !bypasses_row_security {
-        problems.push(format!("sees only some rows of {secured} tables with row security"));
+        problems.push(format!(
+            "sees only some rows of {secured} tables with row security"
+        ));
     }
     if !creates {
         problems.push("cannot create the schema orchestrator for the deployment log".to_owned());
     }
     if problems.is_empty() {
-        return Ok(good("privileges", format!("{user} can read everything and write the log")));
+        return Ok(good(
+            "privileges",
+            format!("{user} can read everything and write the log"),
+        ));
     }
     Ok(warning(
         "privileges",
@@ -169,7 +209,10 @@ async fn check_storage(project: &Project, name: &str, findings: &mut Vec<Finding
         Ok::<_, Failure>(storage.location())
     };
     findings.push(match checked.await {
-        Ok(location) => good(&subject, format!("wrote, read and deleted an object in {location}")),
+        Ok(location) => good(
+            &subject,
+            format!("wrote, read and deleted an object in {location}"),
+        ),
         Err(failure) => bad(&subject, &failure),
     });
 }
@@ -183,7 +226,10 @@ async fn round_trip(storage: &Arc<dyn Storage>) -> Result<(), Failure> {
     let read: Vec<Bytes> = storage.get(&key, None).await?.try_collect().await?;
     storage.delete(std::slice::from_ref(&key)).await?;
     if read.concat() != content {
-        return Err(Failure::corrupt(format!("{} gave back other bytes than were written", storage.location())));
+        return Err(Failure::corrupt(format!(
+            "{} gave back other bytes than were written",
+            storage.location()
+        )));
     }
     Ok(())
 }
@@ -194,14 +240,21 @@ async fn check_plugins(project: &Project, findings: &mut Vec<Finding>) {
     for name in names.chain(configured) {
         let subject = format!("plugin {name}");
         findings.push(match project.plugin(&name).await {
-            Ok(plugin) => good(&subject, format!("{} {}", plugin.manifest.version, &plugin.sha256[..12])),
+            Ok(plugin) => good(
+                &subject,
+                format!("{} {}", plugin.manifest.version, &plugin.sha256[..12]),
+            ),
             Err(failure) => bad(&subject, &failure),
         });
     }
 }
 
 fn report(findings: &[Finding], output: &Output) -> Result<u8, Failure> {
-    let worst = findings.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Good);
+    let worst = findings
+        .iter()
+        .map(|finding| finding.verdict)
+        .max()
+        .unwrap_or(Verdict::Good);
     let document = json!({
         "verdict": word(worst),
         "findings": findings.iter().map(|finding| json!({
@@ -220,8 +273,17 @@ fn report(findings: &[Finding], output: &Output) -> Result<u8, Failure> {
 }
 
 fn line(finding: &Finding) -> String {
-    let hint = finding.hint.as_ref().map(|hint| format!("\n         {hint}")).unwrap_or_default();
-    format!("{:7}  {}: {}{hint}\n", word(finding.verdict), finding.subject, finding.message)
+    let hint = finding
+        .hint
+        .as_ref()
+        .map(|hint| format!("\n         {hint}"))
+        .unwrap_or_default();
+    format!(
+        "{:7}  {}: {}{hint}\n",
+        word(finding.verdict),
+        finding.subject,
+        finding.message
+    )
 }
 
 fn word(verdict: Verdict) -> &'static str {

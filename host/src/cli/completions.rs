@@ -13,6 +13,11 @@ pub(super) struct CompletionsCommand {
 }
 
 pub(super) fn execute(command: CompletionsCommand) -> Result<u8, Failure> {
-    clap_complete::generate(command.shell, &mut Cli::command(), "orchestrator", &mut std::io::stdout());
+    clap_complete::generate(
+        command.shell,
+        &mut Cli::command(),
+        "orchestrator",
+        &mut std::io::stdout(),
+    );
     Ok(exit::DONE)
 }

@@ -31,7 +31,14 @@ const DATABASE: &str = "qconnect";
 const MARK: &str = ".orchestrator-demo";
 const CONFIG: &str = "environment = \"local\"\n\n[databases.app]\nurl = \"${DEMO_DATABASE_URL}\"\n\n\
                       [storage.main]\nurl = \"file:backups\"\n\n[log]\ndatabase = \"app\"\n";
-const TABLES: [&str; 6] = ["User", "Doctor", "Queue", "Appointment", "File", "RefreshToken"];
+const TABLES: [&str; 6] = [
+    "User",
+    "Doctor",
+    "Queue",
+    "Appointment",
+    "File",
+    "RefreshToken",
+];
 
 pub(super) async fn execute(command: DemoCommand, output: &Output) -> Result<u8, Failure> {
     prepare(&command.folder)?;
@@ -47,11 +54,19 @@ pub(super) async fn execute(command: DemoCommand, output: &Output) -> Result<u8,
 }
 
 async fn rehearse(server: &PrivateServer, folder: &Path, output: &Output) -> Result<u8, Failure> {
-    connect(server, "postgres").await?.client.batch_execute(&format!("CREATE DATABASE {DATABASE}")).await?;
+    connect(server, "postgres")
+        .await?
+        .client
+        .batch_execute(&format!("CREATE DATABASE {DATABASE}"))
+        .await?;
     let application = connect(server, DATABASE).await?;
     for (name, sql) in MIGRATIONS {
         say(output, &format!("applying the migration {name}"));
-        application.client.batch_execute(sql).await.map_err(|error| Failure::from(error).context(name))?;
+        application
+            .client
+            .batch_execute(sql)
+            .await
+            .map_err(|error| Failure::from(error).context(name))?;
     }
     say(output, "applying the seed qconnect");
     application.client.batch_execute(SEED).await?;
@@ -62,7 +77,11 @@ async fn rehearse(server: &PrivateServer, folder: &Path, output: &Output) -> Res
     say(output, "backing up");
     let backup = step(&project, "backup", Map::new(), output).await?;
     say(output, "dropping the database");
-    connect(server, "postgres").await?.client.batch_execute(&format!("DROP DATABASE {DATABASE} WITH (FORCE)")).await?;
+    connect(server, "postgres")
+        .await?
+        .client
+        .batch_execute(&format!("DROP DATABASE {DATABASE} WITH (FORCE)"))
+        .await?;
     say(output, "restoring it");
     let parameters = Map::from_iter([("mode".to_owned(), Value::from("create"))]);
     let restore = step(&project, "restore", parameters, output).await?;
@@ -71,11 +90,17 @@ async fn rehearse(server: &PrivateServer, folder: &Path, output: &Output) -> Res
 
     let after = counts(&connect(server, DATABASE).await?.client).await?;
     if before != after {
-        return Err(Failure::corrupt(format!("before {before:?}, after {after:?}")));
+        return Err(Failure::corrupt(format!(
+            "before {before:?}, after {after:?}"
+        )));
     }
     let connection = project.log_connection().await.transpose()?;
-    let runs = project.log.list(10, connection.as_ref().map(|connection| &connection.client)).await?;
-    let reports = [&backup, &restore, &verify].map(|outcome| project.log.report_path(outcome.record.run_id));
+    let runs = project
+        .log
+        .list(10, connection.as_ref().map(|connection| &connection.client))
+        .await?;
+    let reports =
+        [&backup, &restore, &verify].map(|outcome| project.log.report_path(outcome.record.run_id));
     let document = json!({
         "folder": folder,
         "rows": after,
@@ -97,11 +122,16 @@ async fn rehearse(server: &PrivateServer, folder: &Path, output: &Output) -> Res
 
 /// An empty folder: a new one, or that of an earlier demo.
 fn prepare(folder: &Path) -> Result<(), Failure> {
-    let broken = |error: std::io::Error| Failure::invalid_input(format!("making the folder {}: {error}", folder.display()));
+    let broken = |error: std::io::Error| {
+        Failure::invalid_input(format!("making the folder {}: {error}", folder.display()))
+    };
     if folder.exists() {
         if !folder.join(MARK).exists() {
-            return Err(Failure::refused(format!("{} is there already, and is no earlier demo's", folder.display()))
-                .hint("choose another folder: --folder DIR"));
+            return Err(Failure::refused(format!(
+                "{} is there already, and is no earlier demo's",
+                folder.display()
+            ))
+            .hint("choose another folder: --folder DIR"));
         }
         std::fs::remove_dir_all(folder).map_err(broken)?;
     }
@@ -112,7 +142,9 @@ fn prepare(folder: &Path) -> Result<(), Failure> {
 
 async fn open(server: &PrivateServer, folder: &Path) -> Result<Project, Failure> {
     let mut process = ProcessEnvironment::from_process();
-    process.variables.insert("DEMO_DATABASE_URL".to_owned(), server.url(DATABASE));
+    process
+        .variables
+        .insert("DEMO_DATABASE_URL".to_owned(), server.url(DATABASE));
     let working_folder = std::env::current_dir()
         .map_err(|error| Failure::invalid_input(format!("finding the working folder: {error}")))?;
     let file = folder.join("orchestrator.toml");
@@ -126,26 +158,42 @@ async fn open(server: &PrivateServer, folder: &Path) -> Result<Project, Failure>
 }
 
 async fn connect(server: &PrivateServer, database: &str) -> Result<Connection, Failure> {
-    let settings = ConnectionSettings::parse(&server.url(database), &ProcessEnvironment::default())?;
+    let settings =
+        ConnectionSettings::parse(&server.url(database), &ProcessEnvironment::default())?;
     Ok(database::connect(&settings, "orchestrator demo").await?)
 }
 
 async fn counts(client: &Client) -> Result<Vec<(&'static str, i64)>, Failure> {
     let mut counts = Vec::new();
     for table in TABLES {
-        let row = client.query_one(&format!("SELECT count(*) FROM public.\"{table}\""), &[]).await?;
+        let row = client
+            .query_one(&format!("SELECT count(*) FROM public.\"{table}\""), &[])
+            .await?;
         counts.push((table, row.try_get(0)?));
     }
     Ok(counts)
 }
 
-async fn step(project: &Project, plugin: &str, parameters: Map<String, Value>, output: &Output) -> Result<RunOutcome, Failure> {
+async fn step(
+    project: &Project,
+    plugin: &str,
+    parameters: Map<String, Value>,
+    output: &Output,
+) -> Result<RunOutcome, Failure> {
     let cancel = signals::cancellation()?;
-    let outcome = jobs::run(project, single(plugin, plugin, parameters), &cancel, &Display::new(output)).await?;
+    let outcome = jobs::run(
+        project,
+        single(plugin, plugin, parameters),
+        &cancel,
+        &Display::new(output),
+    )
+    .await?;
     match (&outcome.failure, outcome.record.status) {
         (None, Status::Succeeded) => Ok(outcome),
         (Some(failure), _) => Err(failure.clone().context(plugin)),
-        (None, status) => Err(Failure::internal(format!("the run of {plugin} is {status}"))),
+        (None, status) => Err(Failure::internal(format!(
+            "the run of {plugin} is {status}"
+        ))),
     }
 }
 

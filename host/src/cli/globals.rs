@@ -40,9 +40,14 @@ pub(super) enum Format {
 impl Globals {
     /// Reads the configuration; without a file, what the environment variables say.
     pub fn load_config(&self) -> Result<Config, Failure> {
-        let environment = self.environment.as_deref().map(parse_environment).transpose()?;
-        let folder = std::env::current_dir()
-            .map_err(|error| Failure::invalid_input(format!("finding the working folder: {error}")))?;
+        let environment = self
+            .environment
+            .as_deref()
+            .map(parse_environment)
+            .transpose()?;
+        let folder = std::env::current_dir().map_err(|error| {
+            Failure::invalid_input(format!("finding the working folder: {error}"))
+        })?;
         let sources = Sources {
             file: self.config.as_deref(),
             environment,
@@ -80,7 +85,11 @@ pub(super) async fn open(config: Config) -> Result<Project, Failure> {
 
 /// Where compiled plugins are kept: the user's cache folder (XDG Base Directory Specification).
 fn compiled_code() -> Option<PathBuf> {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let absolute = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
     let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
     Some(cache.join("orchestrator").join("compiled"))
 }

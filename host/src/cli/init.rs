@@ -45,8 +45,15 @@ steps = [
 ]
 "#;
 
-pub(super) fn execute(command: InitCommand, globals: &Globals, output: &Output) -> Result<u8, Failure> {
-    let file = globals.config.clone().unwrap_or_else(|| PathBuf::from("orchestrator.toml"));
+pub(super) fn execute(
+    command: InitCommand,
+    globals: &Globals,
+    output: &Output,
+) -> Result<u8, Failure> {
+    let file = globals
+        .config
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("orchestrator.toml"));
     let mut options = OpenOptions::new();
     options.write(true);
     if command.force {
@@ -56,7 +63,8 @@ pub(super) fn execute(command: InitCommand, globals: &Globals, output: &Output) 
     }
     let mut opened = options.open(&file).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => {
-            Failure::refused(format!("{} is there already", file.display())).hint("replace it with --force")
+            Failure::refused(format!("{} is there already", file.display()))
+                .hint("replace it with --force")
         }
         _ => Failure::invalid_input(format!("writing {}: {error}", file.display())),
     })?;
@@ -89,7 +97,8 @@ mod tests {
             working_folder: Path::new("/"),
             process: &process,
         };
-        let config = Config::parse(TEMPLATE, Some(Path::new("orchestrator.toml")), &sources).unwrap();
+        let config =
+            Config::parse(TEMPLATE, Some(Path::new("orchestrator.toml")), &sources).unwrap();
         assert_eq!(config.job("nightly").unwrap().steps.len(), 2);
     }
 }

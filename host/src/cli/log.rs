@@ -24,7 +24,11 @@ pub(super) enum LogCommand {
     },
 }
 
-pub(super) async fn execute(command: LogCommand, globals: &Globals, output: &Output) -> Result<u8, Failure> {
+pub(super) async fn execute(
+    command: LogCommand,
+    globals: &Globals,
+    output: &Output,
+) -> Result<u8, Failure> {
     let project = globals.open_project().await?;
     let connection = match project.log_connection().await {
         Some(Ok(connection)) => Some(connection),
@@ -57,12 +61,19 @@ pub(super) async fn execute(command: LogCommand, globals: &Globals, output: &Out
                         ]
                     })
                     .collect();
-                table::table(&["RUN", "STARTED", "JOB", "STATUS", "DATABASE", "TOOK", "ACTOR"], &["TOOK"], rows)
+                table::table(
+                    &[
+                        "RUN", "STARTED", "JOB", "STATUS", "DATABASE", "TOOK", "ACTOR",
+                    ],
+                    &["TOOK"],
+                    rows,
+                )
             })?;
         }
         LogCommand::Show { run } => {
             let record = project.log.show(&run, client).await?;
-            let document = serde_json::to_value(&record).map_err(|error| Failure::internal(format!("writing JSON: {error}")))?;
+            let document = serde_json::to_value(&record)
+                .map_err(|error| Failure::internal(format!("writing JSON: {error}")))?;
             output.result(&document, || crate::deployment_log::report_text(&record))?;
         }
     }

@@ -68,7 +68,11 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors, and clap knows where each goes.
-            let code = if error.use_stderr() { exit::USAGE } else { exit::DONE };
+            let code = if error.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::DONE
+            };
             return match error.print() {
                 Ok(()) => ExitCode::from(code),
                 Err(_) => ExitCode::from(exit::FAILED),
@@ -77,10 +81,16 @@ pub fn main() -> ExitCode {
     };
     output::start_log(&cli.globals);
     let output = Output::new(&cli.globals);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
-            return output.failure(&crate::failure::Failure::internal(format!("starting the runtime: {error}")), exit::FAILED);
+            return output.failure(
+                &crate::failure::Failure::internal(format!("starting the runtime: {error}")),
+                exit::FAILED,
+            );
         }
     };
     let code = runtime.block_on(dispatch(cli, &output));

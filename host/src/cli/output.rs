@@ -44,7 +44,9 @@ impl Output {
         match writeln!(stdout, "{}", printed.trim_end_matches('\n')).and_then(|()| stdout.flush()) {
             // Whoever read it has had enough: `| head`.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            result => result.map_err(|error| Failure::internal(format!("writing to stdout: {error}"))),
+            result => {
+                result.map_err(|error| Failure::internal(format!("writing to stdout: {error}")))
+            }
         }
     }
 
@@ -80,8 +82,10 @@ pub(super) fn start_log(globals: &Globals) {
         (false, 1) => "info,orchestrator=debug,plugin=debug",
         (false, _) => "debug",
     };
-    let filter = EnvFilter::try_from_env("ORCHESTRATOR_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let filter =
+        EnvFilter::try_from_env("ORCHESTRATOR_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let colour = std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -23,7 +23,11 @@ pub(super) enum PluginCommand {
     },
 }
 
-pub(super) async fn execute(command: PluginCommand, globals: &Globals, output: &Output) -> Result<u8, Failure> {
+pub(super) async fn execute(
+    command: PluginCommand,
+    globals: &Globals,
+    output: &Output,
+) -> Result<u8, Failure> {
     match command {
         PluginCommand::List => list(globals, output),
         PluginCommand::Inspect { file } => inspect(&file, output),
@@ -33,11 +37,17 @@ pub(super) async fn execute(command: PluginCommand, globals: &Globals, output: &
 fn list(globals: &Globals, output: &Output) -> Result<u8, Failure> {
     let mut plugins = Vec::new();
     for plugin in builtin::BUILTIN {
-        plugins.push((plugin.name.to_owned(), "built in".to_owned(), Inspection::read(plugin.component)));
+        plugins.push((
+            plugin.name.to_owned(),
+            "built in".to_owned(),
+            Inspection::read(plugin.component),
+        ));
     }
     for (name, plugin) in &globals.load_config()?.plugins {
         let read = std::fs::read(&plugin.file)
-            .map_err(|error| Failure::not_found(format!("reading {}: {error}", plugin.file.display())))
+            .map_err(|error| {
+                Failure::not_found(format!("reading {}: {error}", plugin.file.display()))
+            })
             .and_then(|component| Inspection::read(&component));
         plugins.push((name.to_string(), plugin.file.display().to_string(), read));
     }
@@ -64,21 +74,35 @@ fn list(globals: &Globals, output: &Output) -> Result<u8, Failure> {
                     source.clone(),
                     inspection.manifest.description.clone(),
                 ],
-                Err(failure) => vec![name.clone(), String::new(), String::new(), source.clone(), format!("error: {failure}")],
+                Err(failure) => vec![
+                    name.clone(),
+                    String::new(),
+                    String::new(),
+                    source.clone(),
+                    format!("error: {failure}"),
+                ],
             })
             .collect();
-        table::table(&["NAME", "VERSION", "SHA256", "SOURCE", "DESCRIPTION"], &[], rows)
+        table::table(
+            &["NAME", "VERSION", "SHA256", "SOURCE", "DESCRIPTION"],
+            &[],
+            rows,
+        )
     })?;
     Ok(if broken { exit::WARNINGS } else { exit::DONE })
 }
 
 fn inspect(file: &std::path::Path, output: &Output) -> Result<u8, Failure> {
-    let builtin = file.to_str().and_then(builtin::find).filter(|_| !file.exists());
+    let builtin = file
+        .to_str()
+        .and_then(builtin::find)
+        .filter(|_| !file.exists());
     let inspection = match builtin {
         Some(plugin) => Inspection::read(plugin.component)?,
         None => {
-            let component = std::fs::read(file)
-                .map_err(|error| Failure::not_found(format!("reading {}: {error}", file.display())))?;
+            let component = std::fs::read(file).map_err(|error| {
+                Failure::not_found(format!("reading {}: {error}", file.display()))
+            })?;
             Inspection::read(&component).map_err(|failure| failure.context(file.display()))?
         }
     };
@@ -95,11 +119,23 @@ fn inspect(file: &std::path::Path, output: &Output) -> Result<u8, Failure> {
 
 fn describe(inspection: &Inspection) -> String {
     let manifest = &inspection.manifest;
-    let mut text = format!("{} {}: {}\n", manifest.name, manifest.version, manifest.description);
-    text.push_str(&format!("contract  {}\nsha256    {}\nsize      {}\n", manifest.contract, inspection.sha256, table::bytes(inspection.bytes as u64)));
+    let mut text = format!(
+        "{} {}: {}\n",
+        manifest.name, manifest.version, manifest.description
+    );
+    text.push_str(&format!(
+        "contract  {}\nsha256    {}\nsize      {}\n",
+        manifest.contract,
+        inspection.sha256,
+        table::bytes(inspection.bytes as u64)
+    ));
     let asks = [
-        manifest.asks.database.map(|access| format!("database: {access:?}").to_lowercase()),
-        (!manifest.asks.storage.is_empty()).then(|| format!("storage: {:?}", manifest.asks.storage).to_lowercase()),
+        manifest
+            .asks
+            .database
+            .map(|access| format!("database: {access:?}").to_lowercase()),
+        (!manifest.asks.storage.is_empty())
+            .then(|| format!("storage: {:?}", manifest.asks.storage).to_lowercase()),
     ];
     text.push_str("asks for\n");
     for ask in asks.into_iter().flatten() {
@@ -117,7 +153,10 @@ fn describe(inspection: &Inspection) -> String {
             (None, true) => " [required]".to_owned(),
             (None, false) => String::new(),
         };
-        text.push_str(&format!("  {}: {}{default}\n", parameter.name, parameter.description));
+        text.push_str(&format!(
+            "  {}: {}{default}\n",
+            parameter.name, parameter.description
+        ));
     }
     text.push_str("imports\n");
     for import in &inspection.imports {

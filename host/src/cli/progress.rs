@@ -48,7 +48,11 @@ impl Display {
     }
 
     fn stop(&self) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let running = self
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some((ended, thread)) = running {
             ended.store(true, Ordering::Relaxed);
             thread.thread().unpark();
@@ -91,7 +95,11 @@ fn show_bars(title: &str, progress: &Progress, ended: &AtomicBool) {
     let mut items: Vec<ProgressBar> = Vec::new();
     while !ended.load(Ordering::Relaxed) {
         let now = progress.snapshot();
-        total.set_style(style(if now.expected_bytes > 0 { "{msg}\n{wide_bar} {percent:>3}%" } else { "{spinner} {msg}" }));
+        total.set_style(style(if now.expected_bytes > 0 {
+            "{msg}\n{wide_bar} {percent:>3}%"
+        } else {
+            "{spinner} {msg}"
+        }));
         total.set_length(now.expected_bytes.max(now.bytes));
         total.set_position(now.bytes);
         total.set_message(summary(title, &now, began.elapsed()));
@@ -133,7 +141,11 @@ fn write_lines(title: &str, progress: &Progress, ended: &AtomicBool) {
 
 fn item(label: &str, moved: u64, expected: u64) -> String {
     if expected > 0 {
-        format!("{label}  {} of about {}", table::bytes(moved), table::bytes(expected.max(moved)))
+        format!(
+            "{label}  {} of about {}",
+            table::bytes(moved),
+            table::bytes(expected.max(moved))
+        )
     } else {
         format!("{label}  {}", table::bytes(moved))
     }
@@ -141,7 +153,11 @@ fn item(label: &str, moved: u64, expected: u64) -> String {
 
 /// `backup: copying tables, 3/12, 1.2 GiB of about 4 GiB, 1,200,000 rows, 210 MiB/s, 14 s left`
 fn summary(title: &str, now: &Snapshot, elapsed: Duration) -> String {
-    let mut parts = vec![if now.phase.is_empty() { title.to_owned() } else { format!("{title}: {}", now.phase) }];
+    let mut parts = vec![if now.phase.is_empty() {
+        title.to_owned()
+    } else {
+        format!("{title}: {}", now.phase)
+    }];
     if now.expected_items > 0 {
         parts.push(format!("{}/{}", now.items, now.expected_items));
     }
@@ -149,7 +165,11 @@ fn summary(title: &str, now: &Snapshot, elapsed: Duration) -> String {
         let rate = now.bytes as f64 / elapsed.as_secs_f64().max(0.001);
         parts.push(match now.expected_bytes {
             0 => table::bytes(now.bytes),
-            expected => format!("{} of about {}", table::bytes(now.bytes), table::bytes(expected.max(now.bytes))),
+            expected => format!(
+                "{} of about {}",
+                table::bytes(now.bytes),
+                table::bytes(expected.max(now.bytes))
+            ),
         });
         if now.rows > 0 {
             parts.push(format!("{} rows", table::count(now.rows)));
@@ -157,7 +177,10 @@ fn summary(title: &str, now: &Snapshot, elapsed: Duration) -> String {
         parts.push(format!("{}/s", table::bytes(rate as u64)));
         if now.expected_bytes > now.bytes {
             let left = (now.expected_bytes - now.bytes) as f64 / rate.max(1.0);
-            parts.push(format!("{} left", table::duration(jiff::SignedDuration::from_secs(left as i64))));
+            parts.push(format!(
+                "{} left",
+                table::duration(jiff::SignedDuration::from_secs(left as i64))
+            ));
         }
     }
     parts.join(", ")

@@ -16,7 +16,10 @@ pub fn reference() -> String {
     root.build();
     page.push_str(&format!("{EXIT_CODES}.\n\n"));
     page.push_str(&globals(&root));
-    for command in root.get_subcommands().filter(|command| command.get_name() != "help") {
+    for command in root
+        .get_subcommands()
+        .filter(|command| command.get_name() != "help")
+    {
         describe(command, "orchestrator", &mut page);
     }
     page.push_str(&keys());
@@ -26,7 +29,10 @@ pub fn reference() -> String {
 
 fn globals(root: &Command) -> String {
     let mut text = String::from("Every command takes:\n\n| flag | what |\n|---|---|\n");
-    for argument in root.get_arguments().filter(|argument| argument.is_global_set()) {
+    for argument in root
+        .get_arguments()
+        .filter(|argument| argument.is_global_set())
+    {
         text.push_str(&row(argument));
     }
     text.push('\n');
@@ -35,19 +41,31 @@ fn globals(root: &Command) -> String {
 
 fn describe(command: &Command, parent: &str, page: &mut String) {
     let name = format!("{parent} {}", command.get_name());
-    let nested: Vec<&Command> = command.get_subcommands().filter(|nested| nested.get_name() != "help").collect();
+    let nested: Vec<&Command> = command
+        .get_subcommands()
+        .filter(|nested| nested.get_name() != "help")
+        .collect();
     if nested.is_empty() {
         let mut shown = command.clone().bin_name(&name);
         let usage = shown.render_usage().to_string();
         let usage = usage.trim_start_matches("Usage: ").trim();
-        page.push_str(&format!("### {name}\n\n{}.\n\n`{usage}`\n\n", about(command)));
+        page.push_str(&format!(
+            "### {name}\n\n{}.\n\n`{usage}`\n\n",
+            about(command)
+        ));
         let own: Vec<String> = command
             .get_arguments()
-            .filter(|argument| !argument.is_global_set() && !matches!(argument.get_id().as_str(), "help" | "version"))
+            .filter(|argument| {
+                !argument.is_global_set()
+                    && !matches!(argument.get_id().as_str(), "help" | "version")
+            })
             .map(row)
             .collect();
         if !own.is_empty() {
-            page.push_str(&format!("| argument | what |\n|---|---|\n{}\n", own.concat()));
+            page.push_str(&format!(
+                "| argument | what |\n|---|---|\n{}\n",
+                own.concat()
+            ));
         }
     }
     for each in nested {
@@ -56,23 +74,39 @@ fn describe(command: &Command, parent: &str, page: &mut String) {
 }
 
 fn about(command: &Command) -> String {
-    command.get_about().map(ToString::to_string).unwrap_or_default()
+    command
+        .get_about()
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }
 
 fn row(argument: &clap::Arg) -> String {
     let value = argument
         .get_value_names()
         .filter(|_| argument.get_action().takes_values())
-        .map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
+        .map(|names| {
+            names
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(" ")
+        });
     let mut name = match (argument.get_long(), argument.get_short()) {
         (Some(long), Some(short)) => format!("-{short}, --{long}"),
         (Some(long), None) => format!("--{long}"),
         _ => String::new(),
     };
     if let Some(value) = value {
-        name = if name.is_empty() { value } else { format!("{name} {value}") };
+        name = if name.is_empty() {
+            value
+        } else {
+            format!("{name} {value}")
+        };
     }
-    let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+    let help = argument
+        .get_help()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let defaults = argument
         .get_default_values()
         .iter()
@@ -85,7 +119,11 @@ fn row(argument: &clap::Arg) -> String {
     } else {
         format!(" [default: {defaults}]")
     };
-    format!("| `{}` | {}{default} |\n", name.replace('|', "\\|"), help.replace('|', "\\|"))
+    format!(
+        "| `{}` | {}{default} |\n",
+        name.replace('|', "\\|"),
+        help.replace('|', "\\|")
+    )
 }
 
 fn keys() -> String {
@@ -95,29 +133,45 @@ fn keys() -> String {
          | key | kind | default | what |\n|---|---|---|---|\n",
     );
     for key in config::reference() {
-        let default = key.default.map(|default| format!("`{default}`")).unwrap_or_default();
-        text.push_str(&format!("| `{}` | {} | {default} | {} |\n", key.key, key.kind, key.description.replace('|', "\\|")));
+        let default = key
+            .default
+            .map(|default| format!("`{default}`"))
+            .unwrap_or_default();
+        text.push_str(&format!(
+            "| `{}` | {} | {default} | {} |\n",
+            key.key,
+            key.kind,
+            key.description.replace('|', "\\|")
+        ));
     }
     text.push('\n');
     text
 }
 
 fn plugins() -> String {
-    let mut text = String::from("## Built-in plugins\n\nA step of a job is a plugin and its parameters.\n\n");
+    let mut text =
+        String::from("## Built-in plugins\n\nA step of a job is a plugin and its parameters.\n\n");
     for plugin in builtin::BUILTIN {
         // The build has checked them; one that cannot be read is missed by the test of the page.
         let Ok(inspection) = Inspection::read(plugin.component) else {
             continue;
         };
         let manifest = inspection.manifest;
-        text.push_str(&format!("### {}\n\n{}.\n\n| parameter | default | what |\n|---|---|---|\n", manifest.name, manifest.description));
+        text.push_str(&format!(
+            "### {}\n\n{}.\n\n| parameter | default | what |\n|---|---|---|\n",
+            manifest.name, manifest.description
+        ));
         for parameter in &manifest.parameters {
             let default = match (&parameter.default, parameter.required) {
                 (Some(default), _) => format!("`{default}`"),
                 (None, true) => "required".to_owned(),
                 (None, false) => String::new(),
             };
-            text.push_str(&format!("| `{}` | {default} | {} |\n", parameter.name, parameter.description.replace('|', "\\|")));
+            text.push_str(&format!(
+                "| `{}` | {default} | {} |\n",
+                parameter.name,
+                parameter.description.replace('|', "\\|")
+            ));
         }
         text.push('\n');
     }
@@ -137,6 +191,9 @@ mod tests {
             std::fs::write(&file, &page).unwrap();
         }
         let written = std::fs::read_to_string(&file).unwrap_or_default();
-        assert!(written == page, "docs/reference.md is not what the program says: run `make reference`");
+        assert!(
+            written == page,
+            "docs/reference.md is not what the program says: run `make reference`"
+        );
     }
 }

@@ -3,10 +3,10 @@
 use clap::Args;
 use serde_json::{Map, Value};
 
+use super::backup::storage_name;
 use super::globals::{self, Globals};
 use super::output::Output;
 use super::run::{ConsentFlags, run_and_report, single};
-use super::backup::storage_name;
 use crate::backups;
 use crate::config::{Config, DatabaseBinding, Name, StorageBinding, StorageLocation};
 use crate::database::{ConnectionSettings, ProcessEnvironment};
@@ -61,11 +61,19 @@ pub(super) struct RestoreCommand {
 const TARGET: &str = "target";
 const SOURCE: &str = "source";
 
-pub(super) async fn execute(command: RestoreCommand, globals: &Globals, output: &Output) -> Result<u8, Failure> {
+pub(super) async fn execute(
+    command: RestoreCommand,
+    globals: &Globals,
+    output: &Output,
+) -> Result<u8, Failure> {
     let located = is_location(&command.backup);
     let addressed = command.to.contains("://");
     let mut config = globals.load_config()?;
-    let database = if addressed { add_target(&mut config, &command.to)? } else { command.to.clone() };
+    let database = if addressed {
+        add_target(&mut config, &command.to)?
+    } else {
+        command.to.clone()
+    };
     let (storage, selector) = if located {
         let (storage, selector) = backups::split_location(&command.backup);
         (add_source(&mut config, &storage)?, selector)
@@ -84,7 +92,12 @@ pub(super) async fn execute(command: RestoreCommand, globals: &Globals, output: 
         (_, true) => "clean",
         _ => "into-empty",
     };
-    for (name, value) in [("database", database), ("storage", storage), ("backup", selector), ("mode", mode.to_owned())] {
+    for (name, value) in [
+        ("database", database),
+        ("storage", storage),
+        ("backup", selector),
+        ("mode", mode.to_owned()),
+    ] {
         parameters.insert(name.to_owned(), value.into());
     }
     let flags = [
@@ -126,6 +139,8 @@ fn add_source(config: &mut Config, location: &str) -> Result<String, Failure> {
     let folder = std::env::current_dir()
         .map_err(|error| Failure::invalid_input(format!("finding the working folder: {error}")))?;
     let location = StorageLocation::parse(location, &folder)?;
-    config.storage.insert(SOURCE.parse::<Name>()?, StorageBinding::at(location));
+    config
+        .storage
+        .insert(SOURCE.parse::<Name>()?, StorageBinding::at(location));
     Ok(SOURCE.to_owned())
 }

@@ -52,7 +52,11 @@ fn parse_parameter(text: &str) -> Result<(String, String), String> {
     }
 }
 
-pub(super) async fn execute(command: RunCommand, globals: &Globals, output: &Output) -> Result<u8, Failure> {
+pub(super) async fn execute(
+    command: RunCommand,
+    globals: &Globals,
+    output: &Output,
+) -> Result<u8, Failure> {
     let project = globals.open_project().await?;
     let job = project.config.job(&command.job)?;
     let steps = job
@@ -66,7 +70,11 @@ pub(super) async fn execute(command: RunCommand, globals: &Globals, output: &Out
     let request = RunRequest {
         job: command.job,
         steps,
-        overrides: command.parameters.into_iter().map(|(name, value)| (name, Value::from(value))).collect(),
+        overrides: command
+            .parameters
+            .into_iter()
+            .map(|(name, value)| (name, Value::from(value)))
+            .collect(),
         trigger: Trigger::Cli,
         actor: actor(),
         dry_run: command.dry_run,
@@ -92,23 +100,37 @@ pub(super) fn single(job: &str, plugin: &str, parameters: Map<String, Value>) ->
 }
 
 /// Runs, shows progress, prints the result; the exit code.
-pub(super) async fn run_and_report(project: &Project, request: RunRequest, output: &Output) -> Result<u8, Failure> {
+pub(super) async fn run_and_report(
+    project: &Project,
+    request: RunRequest,
+    output: &Output,
+) -> Result<u8, Failure> {
     let cancel = signals::cancellation()?;
     let dry_run = request.dry_run;
     let display = Display::new(output);
     let outcome = jobs::run(project, request, &cancel, &display).await?;
     let document = document(project, &outcome, dry_run);
     if let Some(failure) = &outcome.failure {
-        eprint!("{}", crate::capabilities::context::printable(&explained(failure)));
+        eprint!(
+            "{}",
+            crate::capabilities::context::printable(&explained(failure))
+        );
         if output.is_json() {
             output.result(&document, String::new)?;
         } else if !dry_run && !output.is_quiet() {
-            eprintln!("  report: {}", project.log.report_path(outcome.record.run_id).display());
+            eprintln!(
+                "  report: {}",
+                project.log.report_path(outcome.record.run_id).display()
+            );
         }
     } else if output.is_json() || !output.is_quiet() {
         output.result(&document, || summary(project, &outcome.record, dry_run))?;
     }
-    Ok(outcome.record.exit_code.and_then(|code| u8::try_from(code).ok()).unwrap_or(crate::exit::FAILED))
+    Ok(outcome
+        .record
+        .exit_code
+        .and_then(|code| u8::try_from(code).ok())
+        .unwrap_or(crate::exit::FAILED))
 }
 
 fn document(project: &Project, outcome: &RunOutcome, dry_run: bool) -> Value {
@@ -149,10 +171,19 @@ fn summary(project: &Project, record: &RunRecord, dry_run: bool) -> String {
     }
     let how_long = record.duration().map(table::duration).unwrap_or_default();
     if dry_run {
-        text.push_str(&format!("{}: dry run, nothing was changed ({how_long})\n", record.job));
+        text.push_str(&format!(
+            "{}: dry run, nothing was changed ({how_long})\n",
+            record.job
+        ));
     } else {
-        text.push_str(&format!("{}: {} in {how_long}\n", record.job, record.status));
-        text.push_str(&format!("report: {}\n", project.log.report_path(record.run_id).display()));
+        text.push_str(&format!(
+            "{}: {} in {how_long}\n",
+            record.job, record.status
+        ));
+        text.push_str(&format!(
+            "report: {}\n",
+            project.log.report_path(record.run_id).display()
+        ));
     }
     text
 }
@@ -168,12 +199,20 @@ fn properties(value: &Value) -> String {
         let shown = match value {
             Value::Null => continue,
             Value::String(text) => text.clone(),
-            Value::Number(number) if name.ends_with("bytes") => number.as_u64().map_or(number.to_string(), table::bytes),
+            Value::Number(number) if name.ends_with("bytes") => {
+                number.as_u64().map_or(number.to_string(), table::bytes)
+            }
             Value::Number(number) => number.as_u64().map_or(number.to_string(), table::count),
             Value::Array(items) if items.is_empty() => continue,
             Value::Array(items) => items
                 .iter()
-                .map(|item| format!("\n    {}", item.as_str().map_or_else(|| item.to_string(), str::to_owned)))
+                .map(|item| {
+                    format!(
+                        "\n    {}",
+                        item.as_str()
+                            .map_or_else(|| item.to_string(), str::to_owned)
+                    )
+                })
                 .collect(),
             other => other.to_string(),
         };

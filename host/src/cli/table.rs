@@ -18,7 +18,10 @@ pub(super) fn table(headings: &[&str], right: &[&str], rows: Vec<Vec<String>>) -
         }
     }
     table.add_rows(rows);
-    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    table
+        .lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect()
 }
 
 /// `1.2 GiB`

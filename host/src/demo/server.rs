@@ -33,7 +33,11 @@ impl PrivateServer {
     /// Makes a cluster and starts it. Takes a few seconds.
     pub fn start() -> Result<Self, Failure> {
         let programs = find_programs()?;
-        let account = if rustix::process::geteuid().is_root() { Some(account_named("postgres")?) } else { None };
+        let account = if rustix::process::geteuid().is_root() {
+            Some(account_named("postgres")?)
+        } else {
+            None
+        };
         let folder = tempfile::Builder::new()
             .prefix("orchestrator-demo-")
             .tempdir()
@@ -48,30 +52,64 @@ impl PrivateServer {
             account,
         };
         let data = server.data();
-        server.run("initdb", &["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C", "--username", SUPERUSER, "-D", &data])?;
+        server.run(
+            "initdb",
+            &[
+                "--no-sync",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--username",
+                SUPERUSER,
+                "-D",
+                &data,
+            ],
+        )?;
         let options = format!(
             "-c listen_addresses= -c fsync=off -c port={PORT} -c unix_socket_directories={}",
             server.folder.path().display()
         );
         let log = server.folder.path().join("server.log");
-        server.run("pg_ctl", &["start", "-w", "-s", "-D", &data, "-o", &options, "-l", &log.to_string_lossy()])?;
+        server.run(
+            "pg_ctl",
+            &[
+                "start",
+                "-w",
+                "-s",
+                "-D",
+                &data,
+                "-o",
+                &options,
+                "-l",
+                &log.to_string_lossy(),
+            ],
+        )?;
         Ok(server)
     }
 
     /// The URL of a database on it.
     pub fn url(&self, database: &str) -> String {
-        let socket: String = url::form_urlencoded::byte_serialize(self.folder.path().as_os_str().as_encoded_bytes()).collect();
+        let socket: String =
+            url::form_urlencoded::byte_serialize(self.folder.path().as_os_str().as_encoded_bytes())
+                .collect();
         format!("postgresql://{SUPERUSER}@/{database}?host={socket}&port={PORT}")
     }
 
     fn data(&self) -> String {
-        self.folder.path().join("data").to_string_lossy().into_owned()
+        self.folder
+            .path()
+            .join("data")
+            .to_string_lossy()
+            .into_owned()
     }
 
     fn run(&self, program: &str, arguments: &[&str]) -> Result<(), Failure> {
         let output_file = self.folder.path().join("output");
-        let output = fs::File::create(&output_file).map_err(|error| broken("making a file", &error))?;
-        let errors = output.try_clone().map_err(|error| broken("making a file", &error))?;
+        let output =
+            fs::File::create(&output_file).map_err(|error| broken("making a file", &error))?;
+        let errors = output
+            .try_clone()
+            .map_err(|error| broken("making a file", &error))?;
         let mut command = Command::new(self.programs.join(program));
         command
             .args(arguments)
@@ -83,12 +121,18 @@ impl PrivateServer {
         if let Some(account) = self.account {
             command.uid(account.user).gid(account.group);
         }
-        let status = command.status().map_err(|error| broken(&format!("running {program}"), &error))?;
+        let status = command
+            .status()
+            .map_err(|error| broken(&format!("running {program}"), &error))?;
         if status.success() {
             return Ok(());
         }
         let said = fs::read_to_string(output_file).unwrap_or_default();
-        Err(Failure::new(FailureKind::Unavailable, format!("{program} ended with {status}")).detail(said.trim().to_owned()))
+        Err(Failure::new(
+            FailureKind::Unavailable,
+            format!("{program} ended with {status}"),
+        )
+        .detail(said.trim().to_owned()))
     }
 }
 
@@ -110,11 +154,17 @@ fn find_programs() -> Result<PathBuf, Failure> {
         .into_iter()
         .flatten()
         .flatten()
-        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
+        .filter_map(|entry| {
+            Some((
+                entry.file_name().to_str()?.parse().ok()?,
+                entry.path().join("bin"),
+            ))
+        })
         .filter(|(_, folder)| is_server(folder))
         .collect();
     packaged.sort();
-    let on_path = || std::env::split_paths(&std::env::var_os("PATH")?).find(|folder| is_server(folder));
+    let on_path =
+        || std::env::split_paths(&std::env::var_os("PATH")?).find(|folder| is_server(folder));
     packaged.pop().map(|(_, folder)| folder).or_else(on_path).ok_or_else(|| {
         Failure::not_found("no PostgreSQL server is installed on this machine")
             .hint("install one (`apt-get install postgresql`, `brew install postgresql`), or set ORCHESTRATOR_POSTGRES to its folder")
@@ -126,7 +176,8 @@ fn is_server(folder: &Path) -> bool {
 }
 
 fn account_named(name: &str) -> Result<Account, Failure> {
-    let accounts = fs::read_to_string("/etc/passwd").map_err(|error| broken("reading /etc/passwd", &error))?;
+    let accounts =
+        fs::read_to_string("/etc/passwd").map_err(|error| broken("reading /etc/passwd", &error))?;
     accounts
         .lines()
         .find_map(|line| {
@@ -137,8 +188,10 @@ fn account_named(name: &str) -> Result<Account, Failure> {
             found.then_some(Account { user, group })
         })
         .ok_or_else(|| {
-            Failure::not_found(format!("PostgreSQL refuses to run as root, and there is no user {name}"))
-                .hint("run the demo as another user, or make one: useradd --system postgres")
+            Failure::not_found(format!(
+                "PostgreSQL refuses to run as root, and there is no user {name}"
+            ))
+            .hint("run the demo as another user, or make one: useradd --system postgres")
         })
 }
 

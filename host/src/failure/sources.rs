@@ -10,7 +10,9 @@ impl From<DatabaseError> for Failure {
     fn from(error: DatabaseError) -> Self {
         let kind = match error.kind {
             DatabaseErrorKind::InvalidSettings => FailureKind::InvalidInput,
-            DatabaseErrorKind::Unreachable | DatabaseErrorKind::TooManyConnections => FailureKind::Unavailable,
+            DatabaseErrorKind::Unreachable | DatabaseErrorKind::TooManyConnections => {
+                FailureKind::Unavailable
+            }
             DatabaseErrorKind::AuthenticationFailed
             | DatabaseErrorKind::TlsFailed
             | DatabaseErrorKind::Query
@@ -24,7 +26,10 @@ impl From<DatabaseError> for Failure {
         Self {
             sqlstate: report.map(|report| report.sqlstate.clone()),
             detail: report.and_then(|report| report.detail.clone()),
-            hint: error.hint.clone().or_else(|| report.and_then(|report| report.hint.clone())),
+            hint: error
+                .hint
+                .clone()
+                .or_else(|| report.and_then(|report| report.hint.clone())),
             ..Self::new(kind, error.message)
         }
     }
@@ -34,10 +39,12 @@ impl From<StorageError> for Failure {
     fn from(error: StorageError) -> Self {
         let kind = match error.kind() {
             StorageErrorKind::NotFound | StorageErrorKind::BucketMissing => FailureKind::NotFound,
-            StorageErrorKind::AccessDenied | StorageErrorKind::Unauthenticated => FailureKind::Refused,
-            StorageErrorKind::WrongRegion | StorageErrorKind::InvalidKey | StorageErrorKind::InvalidLocation => {
-                FailureKind::InvalidInput
+            StorageErrorKind::AccessDenied | StorageErrorKind::Unauthenticated => {
+                FailureKind::Refused
             }
+            StorageErrorKind::WrongRegion
+            | StorageErrorKind::InvalidKey
+            | StorageErrorKind::InvalidLocation => FailureKind::InvalidInput,
             StorageErrorKind::Unavailable | StorageErrorKind::Throttled => FailureKind::Unavailable,
             StorageErrorKind::Corrupt => FailureKind::Corrupt,
             StorageErrorKind::Full => FailureKind::LimitExceeded,

@@ -20,20 +20,29 @@ pub(super) fn is_destructive(plugin: &str, parameters: &Map<String, Value>) -> b
 }
 
 /// Local: yes. Staging asks. Production wants the database's name typed out.
-pub(super) fn check(environment: Environment, database: &str, consent: &Consent) -> Result<(), Failure> {
+pub(super) fn check(
+    environment: Environment,
+    database: &str,
+    consent: &Consent,
+) -> Result<(), Failure> {
     let confirmed = consent.confirmed_database.as_deref() == Some(database);
     match environment {
         Environment::Local => Ok(()),
         _ if confirmed => Ok(()),
         Environment::Staging if consent.yes => Ok(()),
-        Environment::Staging => Err(refusal("staging", database).hint("agree with --yes, after a look at --dry-run")),
-        Environment::Production => Err(refusal("production", database)
-            .hint(format!("look at --dry-run first; then agree with --confirm {database}"))),
+        Environment::Staging => {
+            Err(refusal("staging", database).hint("agree with --yes, after a look at --dry-run"))
+        }
+        Environment::Production => Err(refusal("production", database).hint(format!(
+            "look at --dry-run first; then agree with --confirm {database}"
+        ))),
     }
 }
 
 fn refusal(environment: &str, database: &str) -> Failure {
-    Failure::refused(format!("this would destroy what is in the database {database} of a {environment} environment"))
+    Failure::refused(format!(
+        "this would destroy what is in the database {database} of a {environment} environment"
+    ))
 }
 
 #[cfg(test)]

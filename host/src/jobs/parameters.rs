@@ -14,11 +14,22 @@ pub(super) struct Inherited<'a> {
 
 /// Checks what was given, and fills in what was not: bindings from the steps before or the only one there is, the number of
 /// jobs from the machine, the rest from the manifest.
-pub(super) fn complete(manifest: &Manifest, given: &Map<String, Value>, inherited: &Inherited<'_>) -> Result<Map<String, Value>, Failure> {
+pub(super) fn complete(
+    manifest: &Manifest,
+    given: &Map<String, Value>,
+    inherited: &Inherited<'_>,
+) -> Result<Map<String, Value>, Failure> {
     for name in given.keys() {
         if manifest.parameter(name).is_none() {
-            let known = manifest.parameters.iter().map(|parameter| parameter.name.as_str());
-            return Err(unknown(&format!("parameter of {}", manifest.name), name, known));
+            let known = manifest
+                .parameters
+                .iter()
+                .map(|parameter| parameter.name.as_str());
+            return Err(unknown(
+                &format!("parameter of {}", manifest.name),
+                name,
+                known,
+            ));
         }
     }
     let mut complete = Map::new();
@@ -94,7 +105,10 @@ mod tests {
     }
 
     fn complete_with(given: Value, database: Option<&str>) -> Result<Value, Failure> {
-        let inherited = Inherited { database, storage: None };
+        let inherited = Inherited {
+            database,
+            storage: None,
+        };
         complete(&plugin(), given.as_object().unwrap(), &inherited).map(Value::Object)
     }
 
@@ -102,7 +116,10 @@ mod tests {
     fn what_is_missing_is_filled_in() {
         assert_eq!(plugin().limits, Limits::default());
         let complete = complete_with(json!({"jobs": "3", "table": "a, b"}), Some("app")).unwrap();
-        assert_eq!(complete, json!({"database": "app", "jobs": 3, "level": 6, "table": ["a", "b"]}));
+        assert_eq!(
+            complete,
+            json!({"database": "app", "jobs": 3, "level": 6, "table": ["a", "b"]})
+        );
     }
 
     #[test]
@@ -111,6 +128,11 @@ mod tests {
         assert_eq!(failure.hint.as_deref(), Some("did you mean \"level\"?"));
         let failure = complete_with(json!({"level": "high"}), Some("app")).unwrap_err();
         assert!(failure.message.contains("not an integer"), "{failure}");
-        assert!(complete_with(json!({}), None).unwrap_err().message.contains("needs the parameter database"));
+        assert!(
+            complete_with(json!({}), None)
+                .unwrap_err()
+                .message
+                .contains("needs the parameter database")
+        );
     }
 }

@@ -67,7 +67,11 @@ pub(super) async fn plan(
         }
         for storage in &named.storage {
             if !project.config.storage.contains_key(storage.as_str()) {
-                return Err(unknown("storage", storage, project.config.storage.keys().map(|name| name.as_str())));
+                return Err(unknown(
+                    "storage",
+                    storage,
+                    project.config.storage.keys().map(|name| name.as_str()),
+                ));
             }
         }
         let limits = limits(project.config.limits_of(&step.plugin));
@@ -124,7 +128,12 @@ impl<'a> Source<'a> {
                     .grants
                     .storage
                     .iter()
-                    .map(|(name, grant)| (name.to_string(), grant.rights.iter().copied().map(right).collect()))
+                    .map(|(name, grant)| {
+                        (
+                            name.to_string(),
+                            grant.rights.iter().copied().map(right).collect(),
+                        )
+                    })
                     .collect(),
             }),
         }
@@ -164,7 +173,10 @@ fn limits(limits: &config::Limits) -> StepLimits {
     }
 }
 
-pub(super) async fn compile(project: &Project, source: &Source<'_>) -> Result<Arc<Plugin>, Failure> {
+pub(super) async fn compile(
+    project: &Project,
+    source: &Source<'_>,
+) -> Result<Arc<Plugin>, Failure> {
     let runtime = project.runtime()?;
     let plugin = match source {
         Source::BuiltIn(plugin) => {
@@ -176,25 +188,35 @@ pub(super) async fn compile(project: &Project, source: &Source<'_>) -> Result<Ar
             let sha256 = plugin.sha256.clone();
             tokio::task::spawn_blocking(move || {
                 let component = read_pinned(&file, &sha256)?;
-                runtime.load(&component).map_err(|failure| failure.context(file.display()))
+                runtime
+                    .load(&component)
+                    .map_err(|failure| failure.context(file.display()))
             })
             .await
         }
     };
-    let plugin = plugin.map_err(|error| Failure::internal(format!("compiling a plugin: {error}")))??;
+    let plugin =
+        plugin.map_err(|error| Failure::internal(format!("compiling a plugin: {error}")))??;
     Ok(Arc::new(plugin))
 }
 
 /// The file, if it is the one that the operator looked at.
 fn read_pinned(file: &std::path::Path, sha256: &str) -> Result<Vec<u8>, Failure> {
     let size = std::fs::metadata(file)
-        .map_err(|error| Failure::not_found(format!("reading the plugin {}: {error}", file.display())))?
+        .map_err(|error| {
+            Failure::not_found(format!("reading the plugin {}: {error}", file.display()))
+        })?
         .len();
     if size > crate::plugins::component::COMPONENT_BYTES as u64 {
-        return Err(Failure::limit(format!("{} has {} MiB, too much for a plugin", file.display(), size >> 20)));
+        return Err(Failure::limit(format!(
+            "{} has {} MiB, too much for a plugin",
+            file.display(),
+            size >> 20
+        )));
     }
-    let component = std::fs::read(file)
-        .map_err(|error| Failure::not_found(format!("reading the plugin {}: {error}", file.display())))?;
+    let component = std::fs::read(file).map_err(|error| {
+        Failure::not_found(format!("reading the plugin {}: {error}", file.display()))
+    })?;
     let found = hex::encode(Sha256::digest(&component));
     if found != sha256 {
         return Err(Failure::refused(format!(

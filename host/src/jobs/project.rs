@@ -60,19 +60,24 @@ impl Project {
 
     /// The binding of a database.
     pub fn database(&self, name: &str) -> Result<&DatabaseBinding, Failure> {
-        self.config
-            .databases
-            .get(name)
-            .ok_or_else(|| unknown("database", name, self.config.databases.keys().map(|name| name.as_str())))
+        self.config.databases.get(name).ok_or_else(|| {
+            unknown(
+                "database",
+                name,
+                self.config.databases.keys().map(|name| name.as_str()),
+            )
+        })
     }
 
     /// Opens a storage by the name of its binding.
     pub async fn storage(&self, name: &str) -> Result<Arc<dyn Storage>, Failure> {
-        let binding = self
-            .config
-            .storage
-            .get(name)
-            .ok_or_else(|| unknown("storage", name, self.config.storage.keys().map(|name| name.as_str())))?;
+        let binding = self.config.storage.get(name).ok_or_else(|| {
+            unknown(
+                "storage",
+                name,
+                self.config.storage.keys().map(|name| name.as_str()),
+            )
+        })?;
         Ok(open_storage(binding).await?)
     }
 
@@ -109,7 +114,10 @@ async fn open_storage(binding: &StorageBinding) -> Result<Arc<dyn Storage>, Stor
         access_key,
         ..S3Settings::default()
     };
-    let options = StorageOptions { s3, ..StorageOptions::default() };
+    let options = StorageOptions {
+        s3,
+        ..StorageOptions::default()
+    };
     storage::open(&binding.location.to_string(), options).await
 }
 
@@ -117,12 +125,20 @@ async fn open_storage(binding: &StorageBinding) -> Result<Arc<dyn Storage>, Stor
 fn register_secrets(config: &Config, redactor: &Redactor) {
     for binding in config.databases.values() {
         for settings in std::iter::once(&binding.settings).chain(&binding.direct_settings) {
-            for password in settings.endpoints.iter().filter_map(|endpoint| endpoint.password.as_ref()) {
+            for password in settings
+                .endpoints
+                .iter()
+                .filter_map(|endpoint| endpoint.password.as_ref())
+            {
                 redactor.register(password.expose_secret());
             }
         }
     }
-    for secret in config.storage.values().filter_map(|binding| binding.secret_key.as_ref()) {
+    for secret in config
+        .storage
+        .values()
+        .filter_map(|binding| binding.secret_key.as_ref())
+    {
         redactor.register(secret.expose_secret());
     }
 }

@@ -39,9 +39,15 @@ async fn clean_up(project: &Project, draft: &Draft, recovered: &mut Recovered) -
     match try_clean_up(project, draft).await {
         Ok(true) => {
             recovered.removed.push(draft.prefix.clone());
-            format!("removed the unfinished backup {} from {}", draft.prefix, draft.location)
+            format!(
+                "removed the unfinished backup {} from {}",
+                draft.prefix, draft.location
+            )
         }
-        Ok(false) => format!("the backup {} in {} is whole: it was published in the last moment", draft.prefix, draft.location),
+        Ok(false) => format!(
+            "the backup {} in {} is whole: it was published in the last moment",
+            draft.prefix, draft.location
+        ),
         Err(failure) => format!(
             "the unfinished backup {} in {} could not be removed: {failure}; the next start tries again",
             draft.prefix, draft.location

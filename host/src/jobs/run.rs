@@ -13,8 +13,8 @@ use super::plan::{PlannedStep, StepRequest, plan};
 use super::project::Project;
 use crate::backups;
 use crate::capabilities::context::StepSetup;
-use crate::config::Environment;
 use crate::capabilities::{Bindings, Drafts, StepReport, Stop};
+use crate::config::Environment;
 use crate::deployment_log::{ErrorRecord, RunGuard, RunRecord, Status, StepRecord, Trigger, now};
 use crate::failure::{Failure, FailureKind};
 use crate::transfer::Progress;
@@ -58,13 +58,13 @@ pub struct RunOutcome {
 }
 
 /// Runs a job. An `Err` means that the run could not even be recorded, and so did not begin.
-pub async fn run(project: &Project, request: RunRequest, cancel: &CancellationToken, observer: &dyn Observer) -> Result<RunOutcome, Failure> {
-    let mut record = RunRecord::new(
-        &request.job,
-        request.trigger,
-        &request.actor,
-        "",
-    );
+pub async fn run(
+    project: &Project,
+    request: RunRequest,
+    cancel: &CancellationToken,
+    observer: &dyn Observer,
+) -> Result<RunOutcome, Failure> {
+    let mut record = RunRecord::new(&request.job, request.trigger, &request.actor, "");
     record.database = named_database(project, &request.steps);
     record.environment = environment(project, record.database.as_deref()).to_string();
     if request.dry_run {
@@ -75,9 +75,18 @@ pub async fn run(project: &Project, request: RunRequest, cancel: &CancellationTo
     for warning in share_log(project).await {
         debug!("{warning}");
     }
-    let ended = execute(project, &request, &mut record, Some(&guard), cancel, observer).await;
+    let ended = execute(
+        project,
+        &request,
+        &mut record,
+        Some(&guard),
+        cancel,
+        observer,
+    )
+    .await;
     let mut outcome = close(record, ended);
-    let guard = Arc::into_inner(guard).ok_or_else(|| Failure::internal("the run's record is still in use"))?;
+    let guard = Arc::into_inner(guard)
+        .ok_or_else(|| Failure::internal("the run's record is still in use"))?;
     let written = guard.finish(outcome.record.clone())?;
     outcome.record = written.record;
     // What cannot be written now is in the journal, and is written at the next chance: worth saying, no failure of the run.
@@ -120,7 +129,10 @@ async fn execute(
     for (index, step) in planned.into_iter().enumerate() {
         let progress = Progress::default();
         observer.step_began(index, count, &step.plugin.manifest.name, &progress);
-        let (step_record, failure) = run_step(project, request, record, guard, cancel, step, index, progress).await;
+        let (step_record, failure) = run_step(
+            project, request, record, guard, cancel, step, index, progress,
+        )
+        .await;
         observer.step_ended(index, step_record.status);
         record.steps.push(step_record);
         if let Some(failure) = failure {
@@ -139,17 +151,25 @@ async fn execute(
 async fn prepare(project: &Project, request: &RunRequest) -> Result<Vec<PlannedStep>, Failure> {
     let planned = plan(project, &request.steps, &request.overrides).await?;
     for step in &planned {
-        if !request.dry_run && consent::is_destructive(&step.plugin.manifest.name, &step.parameters) {
+        if !request.dry_run && consent::is_destructive(&step.plugin.manifest.name, &step.parameters)
+        {
             for database in &step.named.databases {
                 let settings = &project.database(database)?.settings;
-                consent::check(project.config.environment_of(settings), &settings.database, &request.consent)?;
+                consent::check(
+                    project.config.environment_of(settings),
+                    &settings.database,
+                    &request.consent,
+                )?;
             }
         }
     }
     Ok(planned)
 }
 
-#[allow(clippy::too_many_arguments, reason = "the parts of one step of one run")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the parts of one step of one run"
+)]
 async fn run_step(
     project: &Project,
     request: &RunRequest,
@@ -172,7 +192,17 @@ async fn run_step(
         error: None,
     };
     note(guard, |guard| guard.step(index, &step_record));
-    let result = drive(project, request, record, guard, cancel, &step, &mut step_record, progress).await;
+    let result = drive(
+        project,
+        request,
+        record,
+        guard,
+        cancel,
+        &step,
+        &mut step_record,
+        progress,
+    )
+    .await;
     step_record.finished = Some(now().max(step_record.started));
     let failure = match result {
         Ok(value) => {
@@ -194,7 +224,10 @@ async fn run_step(
     (step_record, failure)
 }
 
-#[allow(clippy::too_many_arguments, reason = "the parts of one step of one run")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the parts of one step of one run"
+)]
 async fn drive(
     project: &Project,
     request: &RunRequest,
@@ -208,7 +241,8 @@ async fn drive(
     let bindings = open_bindings(project, step).await?;
     let parameters = resolve_backup(step, record, &bindings).await?;
     step_record.parameters = parameters.clone();
-    let replaces_log = !request.dry_run && step.plugin.manifest.name == RESTORE && holds_log(project, step);
+    let replaces_log =
+        !request.dry_run && step.plugin.manifest.name == RESTORE && holds_log(project, step);
     if replaces_log {
         hold_log(project).await?;
     }
@@ -225,7 +259,10 @@ async fn drive(
         run: record.run_id,
         seed: seed(record.run_id),
     };
-    let outcome = project.runtime()?.run(&step.plugin, setup, &parameters, request.dry_run).await;
+    let outcome = project
+        .runtime()?
+        .run(&step.plugin, setup, &parameters, request.dry_run)
+        .await;
     keep_report(record, guard, outcome.report);
     if replaces_log && let Ok(result) = &outcome.result {
         settle_log(project, result).await;
@@ -249,22 +286,34 @@ async fn open_bindings(project: &Project, step: &PlannedStep) -> Result<Bindings
     for name in &step.named.databases {
         let binding = project.database(name)?;
         // A pooler cannot share snapshots, and hides the session that a step sets up.
-        bindings.databases.insert(name.clone(), binding.direct().clone());
+        bindings
+            .databases
+            .insert(name.clone(), binding.direct().clone());
     }
     for name in &step.named.storage {
-        bindings.storage.insert(name.clone(), project.storage(name).await?);
+        bindings
+            .storage
+            .insert(name.clone(), project.storage(name).await?);
     }
     Ok(bindings)
 }
 
 /// Parameters of the kind `backup` become the prefix of one backup: the one that this run made, or the one that is asked for.
-async fn resolve_backup(step: &PlannedStep, record: &RunRecord, bindings: &Bindings) -> Result<Value, Failure> {
+async fn resolve_backup(
+    step: &PlannedStep,
+    record: &RunRecord,
+    bindings: &Bindings,
+) -> Result<Value, Failure> {
     let mut parameters = step.parameters.clone();
     for parameter in &step.plugin.manifest.parameters {
         if parameter.kind != manifest::Kind::Backup {
             continue;
         }
-        let own = record.facts.get("backup").and_then(|backup| backup.get("prefix")).and_then(Value::as_str);
+        let own = record
+            .facts
+            .get("backup")
+            .and_then(|backup| backup.get("prefix"))
+            .and_then(Value::as_str);
         let prefix = match (parameters.get(&parameter.name).and_then(Value::as_str), own) {
             (None, Some(own)) => own.to_owned(),
             (given, _) => {
@@ -273,7 +322,9 @@ async fn resolve_backup(step: &PlannedStep, record: &RunRecord, bindings: &Bindi
                     .storage
                     .first()
                     .and_then(|name| bindings.storage.get(name))
-                    .ok_or_else(|| Failure::invalid_input("a backup was named without a storage"))?;
+                    .ok_or_else(|| {
+                        Failure::invalid_input("a backup was named without a storage")
+                    })?;
                 let folder = backups::find(storage.as_ref(), given.unwrap_or("latest")).await?;
                 folder.prefix().trim_end_matches('/').to_owned()
             }
@@ -296,9 +347,14 @@ fn holds_log(project: &Project, step: &PlannedStep) -> bool {
     };
     step.named.databases.iter().any(|database| {
         database == name.as_str()
-            || project.config.databases.get(database.as_str()).is_some_and(|other| {
-                other.settings.places() == log.settings.places() && other.settings.database == log.settings.database
-            })
+            || project
+                .config
+                .databases
+                .get(database.as_str())
+                .is_some_and(|other| {
+                    other.settings.places() == log.settings.places()
+                        && other.settings.database == log.settings.database
+                })
     })
 }
 
@@ -306,16 +362,25 @@ fn holds_log(project: &Project, step: &PlannedStep) -> bool {
 async fn hold_log(project: &Project) -> Result<(), Failure> {
     // A database that is not there, or not yet, has no rows to lose.
     if let Some(Ok(connection)) = project.log_connection().await {
-        project.log.hold(&connection.client).await.map_err(|error| {
-            Failure::from(error).context("saving the rows of the deployment log before they are replaced")
-        })?;
+        project
+            .log
+            .hold(&connection.client)
+            .await
+            .map_err(|error| {
+                Failure::from(error)
+                    .context("saving the rows of the deployment log before they are replaced")
+            })?;
     }
     Ok(())
 }
 
 /// After it: the run that took the backup, and others of that time, stand in the restored table as running.
 async fn settle_log(project: &Project, result: &Value) {
-    let Some(taken) = result.pointer("/backup/snapshot_time").and_then(Value::as_str).and_then(|time| time.parse().ok()) else {
+    let Some(taken) = result
+        .pointer("/backup/snapshot_time")
+        .and_then(Value::as_str)
+        .and_then(|time| time.parse().ok())
+    else {
         return;
     };
     let settled = async {
@@ -324,7 +389,10 @@ async fn settle_log(project: &Project, result: &Value) {
         };
         let connection = connection?;
         project.log.attach(&connection.client).await?;
-        project.log.settle_restored(&connection.client, taken).await?;
+        project
+            .log
+            .settle_restored(&connection.client, taken)
+            .await?;
         Ok::<(), Failure>(())
     };
     if let Err(failure) = settled.await {
@@ -339,7 +407,13 @@ async fn share_log(project: &Project) -> Vec<String> {
             Ok(connection) => connection,
             Err(failure) => return Some(Err(failure)),
         };
-        Some(project.log.attach(&connection.client).await.map_err(Failure::from))
+        Some(
+            project
+                .log
+                .attach(&connection.client)
+                .await
+                .map_err(Failure::from),
+        )
     };
     // The log waits for no database: the journal has everything.
     match tokio::time::timeout(Duration::from_secs(30), attached).await {
@@ -348,7 +422,10 @@ async fn share_log(project: &Project) -> Vec<String> {
         Ok(Some(Err(failure))) => vec![format!(
             "the run is not in orchestrator.deployment_log yet: {failure}; the next run writes it there"
         )],
-        Err(_) => vec!["the run is not in orchestrator.deployment_log yet: the database did not answer".to_owned()],
+        Err(_) => vec![
+            "the run is not in orchestrator.deployment_log yet: the database did not answer"
+                .to_owned(),
+        ],
     }
 }
 
@@ -356,11 +433,21 @@ fn close(mut record: RunRecord, ended: Ended) -> RunOutcome {
     let status = match &ended.failure {
         None => Status::Succeeded,
         Some(failure) if failure.kind == FailureKind::Cancelled => Status::Cancelled,
-        Some(failure) if failure.kind == FailureKind::Refused && ended.before_any_effect => Status::Refused,
+        Some(failure) if failure.kind == FailureKind::Refused && ended.before_any_effect => {
+            Status::Refused
+        }
         Some(_) => Status::Failed,
     };
-    let exit_code = crate::exit::code(ended.failure.as_ref(), ended.before_any_effect, !record.warnings.is_empty());
-    record.close(status, ended.failure.as_ref().map(error_record), exit_code.into());
+    let exit_code = crate::exit::code(
+        ended.failure.as_ref(),
+        ended.before_any_effect,
+        !record.warnings.is_empty(),
+    );
+    record.close(
+        status,
+        ended.failure.as_ref().map(error_record),
+        exit_code.into(),
+    );
     RunOutcome {
         record,
         failure: ended.failure,
@@ -379,7 +466,10 @@ fn error_record(failure: &Failure) -> ErrorRecord {
 }
 
 /// A line of the journal that could not be written costs the record of a crash, not the run.
-fn note(guard: Option<&Arc<RunGuard>>, write: impl FnOnce(&RunGuard) -> Result<(), crate::deployment_log::LogError>) {
+fn note(
+    guard: Option<&Arc<RunGuard>>,
+    write: impl FnOnce(&RunGuard) -> Result<(), crate::deployment_log::LogError>,
+) {
     if let Some(guard) = guard
         && let Err(error) = write(guard)
     {
@@ -409,7 +499,9 @@ fn environment(project: &Project, database: Option<&str>) -> Environment {
 /// From the run's own random bits.
 fn seed(run: Uuid) -> u64 {
     let bytes = run.as_bytes();
-    bytes[8..].iter().fold(0, |seed, byte| (seed << 8) | u64::from(*byte))
+    bytes[8..]
+        .iter()
+        .fold(0, |seed, byte| (seed << 8) | u64::from(*byte))
 }
 
 /// Drafts, in the journal of a run.
@@ -432,9 +524,10 @@ struct NoDrafts;
 
 impl Drafts for NoDrafts {
     fn opened(&self, _: &str, _: &str, prefix: &str) -> Result<(), Failure> {
-        Err(Failure::refused(format!("a dry run would have written {prefix}")))
+        Err(Failure::refused(format!(
+            "a dry run would have written {prefix}"
+        )))
     }
 
     fn closed(&self, _: &str, _: &str) {}
 }
-

@@ -23,20 +23,32 @@ impl CompiledCode {
         let folder = folder.and_then(|folder| match prepare(folder) {
             Ok(()) => Some(folder.to_owned()),
             Err(reason) => {
-                debug!("compiled code is not kept in {}: {reason}", folder.display());
+                debug!(
+                    "compiled code is not kept in {}: {reason}",
+                    folder.display()
+                );
                 None
             }
         });
         Self { folder }
     }
 
-    pub fn component(&self, engine: &Engine, sha256: &str, bytes: &[u8]) -> Result<Component, Failure> {
-        let file = self.folder.as_ref().map(|folder| folder.join(file_name(engine, sha256)));
+    pub fn component(
+        &self,
+        engine: &Engine,
+        sha256: &str,
+        bytes: &[u8],
+    ) -> Result<Component, Failure> {
+        let file = self
+            .folder
+            .as_ref()
+            .map(|folder| folder.join(file_name(engine, sha256)));
         if let Some(component) = file.as_deref().and_then(|file| load(engine, file)) {
             return Ok(component);
         }
-        let component = Component::from_binary(engine, bytes)
-            .map_err(|error| Failure::invalid_input(format!("the component cannot be compiled: {error:#}")))?;
+        let component = Component::from_binary(engine, bytes).map_err(|error| {
+            Failure::invalid_input(format!("the component cannot be compiled: {error:#}"))
+        })?;
         if let Some(file) = file
             && let Err(reason) = save(&component, &file)
         {
@@ -82,14 +94,18 @@ fn load(engine: &Engine, file: &Path) -> Option<Component> {
     // SAFETY: only this program writes into the folder (checked: owner and mode of folder and file), by an atomic rename of
     // what `Component::serialize` gave it; a file of a user's own is never loaded.
     let loaded = unsafe { Component::deserialize_file(engine, file) };
-    loaded.inspect_err(|error| debug!("compiled code in {} is not used: {error}", file.display())).ok()
+    loaded
+        .inspect_err(|error| debug!("compiled code in {} is not used: {error}", file.display()))
+        .ok()
 }
 
 fn save(component: &Component, file: &Path) -> Result<(), String> {
     let compiled = component.serialize().map_err(|error| error.to_string())?;
     let folder = file.parent().ok_or("it has no folder")?;
     let mut partial = tempfile::NamedTempFile::new_in(folder).map_err(|error| error.to_string())?;
-    partial.write_all(&compiled).map_err(|error| error.to_string())?;
+    partial
+        .write_all(&compiled)
+        .map_err(|error| error.to_string())?;
     partial.persist(file).map_err(|error| error.to_string())?;
     Ok(())
 }

@@ -38,22 +38,31 @@ impl Inspection {
             )));
         }
         if !file.starts_with(b"\0asm") {
-            return Err(Failure::invalid_input("the file is not WebAssembly: it does not begin with \\0asm"));
+            return Err(Failure::invalid_input(
+                "the file is not WebAssembly: it does not begin with \\0asm",
+            ));
         }
         let mut depth = 0usize;
         let mut manifest = None;
         let mut imports = Vec::new();
         let mut exports = Vec::new();
         for payload in Parser::new(0).parse_all(file) {
-            let payload = payload.map_err(|error| Failure::invalid_input(format!("the file is not valid WebAssembly: {error}")))?;
+            let payload = payload.map_err(|error| {
+                Failure::invalid_input(format!("the file is not valid WebAssembly: {error}"))
+            })?;
             match payload {
-                Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                Payload::Version {
+                    encoding: Encoding::Module,
+                    ..
+                } if depth == 0 => {
                     return Err(Failure::invalid_input("the file is a core WebAssembly module, not a component")
                         .hint("build it with `orchestrator plugin build`, or turn it into a component with wasm-tools"));
                 }
                 Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
                 Payload::End(_) => depth = depth.saturating_sub(1),
-                Payload::CustomSection(section) if depth == 0 && section.name() == manifest::SECTION => {
+                Payload::CustomSection(section)
+                    if depth == 0 && section.name() == manifest::SECTION =>
+                {
                     manifest = Some(section.data());
                 }
                 Payload::ComponentImportSection(section) if depth == 0 => {
@@ -67,7 +76,13 @@ impl Inspection {
                 }
                 Payload::ComponentExportSection(section) if depth == 0 => {
                     for export in section {
-                        exports.push(export.map_err(|error| malformed(&error))?.name.name.to_owned());
+                        exports.push(
+                            export
+                                .map_err(|error| malformed(&error))?
+                                .name
+                                .name
+                                .to_owned(),
+                        );
                     }
                 }
                 _ => {}
@@ -75,10 +90,13 @@ impl Inspection {
         }
         check_imports(&imports)?;
         let manifest = manifest.ok_or_else(|| {
-            Failure::invalid_input("the component has no manifest: no custom section `orchestrator:manifest`")
-                .hint("build it with `orchestrator plugin build`, which stamps plugin.toml into it")
+            Failure::invalid_input(
+                "the component has no manifest: no custom section `orchestrator:manifest`",
+            )
+            .hint("build it with `orchestrator plugin build`, which stamps plugin.toml into it")
         })?;
-        let manifest = Manifest::from_json(manifest).map_err(|error| Failure::invalid_input(error.to_string()))?;
+        let manifest = Manifest::from_json(manifest)
+            .map_err(|error| Failure::invalid_input(error.to_string()))?;
         if !CONTRACTS.contains(&manifest.contract.as_str()) {
             return Err(other_contract(&manifest.contract));
         }
@@ -96,8 +114,10 @@ impl Inspection {
 fn check_imports(imports: &[String]) -> Result<(), Failure> {
     for import in imports {
         let Some(interface) = import.strip_prefix("orchestrator:plugin/") else {
-            return Err(Failure::refused(format!("the component imports {import}, which is not of the contract"))
-                .hint("a plugin has no WASI: no files, clocks, environment or network of its own"));
+            return Err(Failure::refused(format!(
+                "the component imports {import}, which is not of the contract"
+            ))
+            .hint("a plugin has no WASI: no files, clocks, environment or network of its own"));
         };
         let version = interface.split_once('@').map_or("", |(_, version)| version);
         if !CONTRACTS.contains(&version) {

@@ -45,7 +45,12 @@ pub struct Grants {
 
 impl Grants {
     /// Both sides, or a refusal that shows both.
-    pub fn agree(manifest: &Manifest, named: &NamedBindings, operator: &Operator, limits: StepLimits) -> Result<Self, Failure> {
+    pub fn agree(
+        manifest: &Manifest,
+        named: &NamedBindings,
+        operator: &Operator,
+        limits: StepLimits,
+    ) -> Result<Self, Failure> {
         let asked_storage: BTreeSet<_> = manifest.asks.storage.iter().copied().collect();
         let mut missing = Vec::new();
         let mut agreed = Self {
@@ -74,10 +79,14 @@ impl Grants {
         for binding in &named.storage {
             let granted = match operator {
                 Operator::BuiltIn => asked_storage.clone(),
-                Operator::Configured(grants) => grants.storage.get(binding).cloned().unwrap_or_default(),
+                Operator::Configured(grants) => {
+                    grants.storage.get(binding).cloned().unwrap_or_default()
+                }
             };
             if asked_storage.is_subset(&granted) {
-                agreed.storage.insert(binding.clone(), asked_storage.clone());
+                agreed
+                    .storage
+                    .insert(binding.clone(), asked_storage.clone());
             } else {
                 missing.push(format!(
                     "storage {binding}: the plugin asks for {}, the configuration grants {}",
@@ -102,12 +111,18 @@ impl Grants {
 
     /// The access to a database.
     pub fn database(&self, binding: &str) -> Result<Access, Failure> {
-        self.databases.get(binding).copied().ok_or_else(|| not_granted("database", binding))
+        self.databases
+            .get(binding)
+            .copied()
+            .ok_or_else(|| not_granted("database", binding))
     }
 
     /// Fails unless the right is there.
     pub fn storage(&self, binding: &str, right: StorageRight) -> Result<(), Failure> {
-        let rights = self.storage.get(binding).ok_or_else(|| not_granted("storage", binding))?;
+        let rights = self
+            .storage
+            .get(binding)
+            .ok_or_else(|| not_granted("storage", binding))?;
         if rights.contains(&right) {
             return Ok(());
         }
@@ -120,7 +135,10 @@ impl Grants {
 
     /// Fails unless any right is there.
     pub fn any_storage(&self, binding: &str) -> Result<(), Failure> {
-        self.storage.get(binding).map(|_| ()).ok_or_else(|| not_granted("storage", binding))
+        self.storage
+            .get(binding)
+            .map(|_| ())
+            .ok_or_else(|| not_granted("storage", binding))
     }
 }
 
@@ -150,7 +168,11 @@ fn right_names(rights: &BTreeSet<StorageRight>) -> String {
     if rights.is_empty() {
         return "nothing".to_owned();
     }
-    rights.iter().map(|right| right_name(*right)).collect::<Vec<_>>().join(", ")
+    rights
+        .iter()
+        .map(|right| right_name(*right))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]
@@ -209,12 +231,23 @@ mod tests {
     #[test]
     fn more_than_was_asked_is_not_given() {
         let operator = Operator::Configured(OperatorGrants {
-            databases: [("app".to_owned(), Access::Admin), ("other".to_owned(), Access::Admin)].into(),
-            storage: [("main".to_owned(), [StorageRight::Read, StorageRight::Delete].into())].into(),
+            databases: [
+                ("app".to_owned(), Access::Admin),
+                ("other".to_owned(), Access::Admin),
+            ]
+            .into(),
+            storage: [(
+                "main".to_owned(),
+                [StorageRight::Read, StorageRight::Delete].into(),
+            )]
+            .into(),
         });
         let grants = Grants::agree(&plugin(), &named(), &operator, allowed()).unwrap();
         assert_eq!(grants.database("app").unwrap(), Access::Write);
-        assert_eq!((grants.limits.connections, grants.limits.transfers), (16, 1));
+        assert_eq!(
+            (grants.limits.connections, grants.limits.transfers),
+            (16, 1)
+        );
         assert!(grants.database("other").is_err());
         assert!(grants.storage("main", StorageRight::Delete).is_err());
     }

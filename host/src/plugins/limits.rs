@@ -37,7 +37,9 @@ impl StepLimits {
         const KIB: usize = 1024;
         Self {
             memory_bytes: self.memory_bytes.min(asked.memory_mib as usize * KIB * KIB),
-            deadline: self.deadline.min(Duration::from_secs(asked.deadline_seconds.into())),
+            deadline: self
+                .deadline
+                .min(Duration::from_secs(asked.deadline_seconds.into())),
             log_bytes: self.log_bytes.min(asked.log_kib as usize * KIB),
             result_bytes: self.result_bytes.min(asked.result_kib as usize * KIB),
             connections: self.connections.min(asked.connections as usize),
@@ -81,7 +83,9 @@ impl MemoryLimiter {
     }
 
     fn allow(&mut self, memory_bytes: usize, table_bytes: usize) -> bool {
-        let fits = memory_bytes.checked_add(table_bytes).is_some_and(|total| total <= self.limit_bytes);
+        let fits = memory_bytes
+            .checked_add(table_bytes)
+            .is_some_and(|total| total <= self.limit_bytes);
         if fits {
             self.memory_bytes = memory_bytes;
             self.table_bytes = table_bytes;
@@ -93,13 +97,25 @@ impl MemoryLimiter {
 }
 
 impl ResourceLimiter for MemoryLimiter {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let grown = desired.saturating_sub(current);
         Ok(self.allow(self.memory_bytes.saturating_add(grown), self.table_bytes))
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let grown = desired.saturating_sub(current).saturating_mul(ELEMENT_BYTES);
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let grown = desired
+            .saturating_sub(current)
+            .saturating_mul(ELEMENT_BYTES);
         Ok(self.allow(self.memory_bytes, self.table_bytes.saturating_add(grown)))
     }
 

@@ -50,7 +50,8 @@ impl Runtime {
             .epoch_interruption(true)
             // Sync-typed functions only: it halves the cost of a host call.
             .concurrency_support(false);
-        let engine = Engine::new(&config).map_err(|error| Failure::internal(format!("starting wasmtime: {error}")))?;
+        let engine = Engine::new(&config)
+            .map_err(|error| Failure::internal(format!("starting wasmtime: {error}")))?;
         let weak = engine.weak();
         std::thread::Builder::new()
             .name("epoch".to_owned())
@@ -75,7 +76,9 @@ impl Runtime {
     /// Checks and compiles a component; takes a second or so where it is not in the cache, so call it where blocking is fine.
     pub fn load(&self, component: &[u8]) -> Result<Plugin, Failure> {
         let inspection = Inspection::read(component)?;
-        let compiled = self.cache.component(&self.engine, &inspection.sha256, component)?;
+        let compiled = self
+            .cache
+            .component(&self.engine, &inspection.sha256, component)?;
         let operation = self
             .linker
             .instantiate_pre(&compiled)
@@ -92,7 +95,13 @@ impl Runtime {
     }
 
     /// Runs a step to its end, its background work and cleaning up included.
-    pub async fn run(&self, plugin: &Plugin, setup: StepSetup, parameters: &Value, dry_run: bool) -> StepOutcome {
+    pub async fn run(
+        &self,
+        plugin: &Plugin,
+        setup: StepSetup,
+        parameters: &Value,
+        dry_run: bool,
+    ) -> StepOutcome {
         let stop = setup.stop.clone();
         let limits = setup.grants.limits;
         let mut store = Store::new(&self.engine, StepContext::new(setup));
@@ -120,7 +129,9 @@ impl Runtime {
             Ok(Ok(json)) => read_result(&json, limits.result_bytes),
             // The plugin's own words for a stop are worth less than the reason of it.
             Ok(Err(error)) => match Failure::from(error) {
-                failure if failure.kind == FailureKind::Cancelled && stop.is_stopped() => Err(stop.failure()),
+                failure if failure.kind == FailureKind::Cancelled && stop.is_stopped() => {
+                    Err(stop.failure())
+                }
                 failure => Err(failure),
             },
             Err(error) => Err(trapped(&plugin.manifest.name, &error, &store, &stop)),
@@ -153,17 +164,26 @@ struct Stopped;
 
 fn read_result(json: &str, limit: usize) -> Result<Value, Failure> {
     if json.len() > limit {
-        return Err(Failure::limit(format!("the plugin's result has {} bytes; {limit} are allowed", json.len()))
-            .hint("raise `result` in the limits"));
+        return Err(Failure::limit(format!(
+            "the plugin's result has {} bytes; {limit} are allowed",
+            json.len()
+        ))
+        .hint("raise `result` in the limits"));
     }
-    serde_json::from_str(json).map_err(|error| Failure::invalid_input(format!("the plugin's result is no JSON: {error}")))
+    serde_json::from_str(json)
+        .map_err(|error| Failure::invalid_input(format!("the plugin's result is no JSON: {error}")))
 }
 
-fn trapped(name: &str, error: &wasmtime::Error, store: &Store<StepContext>, stop: &Stop) -> Failure {
+fn trapped(
+    name: &str,
+    error: &wasmtime::Error,
+    store: &Store<StepContext>,
+    stop: &Stop,
+) -> Failure {
     if error.downcast_ref::<Stopped>().is_some() {
-        return stop
-            .failure()
-            .detail(format!("the plugin {name} did not return by itself and was ended"));
+        return stop.failure().detail(format!(
+            "the plugin {name} did not return by itself and was ended"
+        ));
     }
     let limiter = &store.data().limiter;
     if limiter.refused() {
@@ -180,6 +200,3 @@ fn trapped(name: &str, error: &wasmtime::Error, store: &Store<StepContext>, stop
     Failure::internal(format!("the plugin {name} trapped: {reason}"))
         .hint("this is a fault of the plugin; what it had begun was undone")
 }
-
-
-

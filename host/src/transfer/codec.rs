@@ -14,8 +14,10 @@ use crate::failure::Failure;
 pub fn check_gzip_level(level: u8) -> Result<u32, Failure> {
     match level {
         0..=9 => Ok(u32::from(level)),
-        _ => Err(Failure::invalid_input(format!("there is no gzip level {level}"))
-            .hint("levels are 0 (none) to 9 (smallest)")),
+        _ => Err(
+            Failure::invalid_input(format!("there is no gzip level {level}"))
+                .hint("levels are 0 (none) to 9 (smallest)"),
+        ),
     }
 }
 
@@ -142,7 +144,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_cut_member_and_one_with_a_flipped_byte_are_corrupt() {
-        let stored = drain(gzip(once(b"hello hello hello".to_vec()), 6)).await.unwrap();
+        let stored = drain(gzip(once(b"hello hello hello".to_vec()), 6))
+            .await
+            .unwrap();
         let cut = stored[..stored.len() - 4].to_vec();
         let mut flipped = stored.clone();
         flipped[14] ^= 0x10;

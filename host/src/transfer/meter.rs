@@ -108,7 +108,11 @@ impl Progress {
         let mut board = self.board();
         if let Some(item) = board.running.remove(&id) {
             board.finished_items += 1;
-            board.finished_bytes += item.meters.iter().map(|meter| meter.plain_bytes()).sum::<u64>();
+            board.finished_bytes += item
+                .meters
+                .iter()
+                .map(|meter| meter.plain_bytes())
+                .sum::<u64>();
             board.finished_rows += item.meters.iter().map(|meter| meter.rows()).sum::<u64>();
         }
     }
@@ -120,7 +124,11 @@ impl Progress {
         let mut rows = board.finished_rows;
         let mut running = Vec::with_capacity(board.running.len());
         for item in board.running.values() {
-            let moved = item.meters.iter().map(|meter| meter.plain_bytes()).sum::<u64>();
+            let moved = item
+                .meters
+                .iter()
+                .map(|meter| meter.plain_bytes())
+                .sum::<u64>();
             bytes += moved;
             rows += item.meters.iter().map(|meter| meter.rows()).sum::<u64>();
             running.push((item.label.clone(), moved, item.expected_bytes));
@@ -152,7 +160,10 @@ mod tests {
             meters: vec![meter.clone()],
         });
         meter.add(40, 3);
-        assert_eq!(progress.snapshot().running, [("public.t".to_owned(), 40, 60)]);
+        assert_eq!(
+            progress.snapshot().running,
+            [("public.t".to_owned(), 40, 60)]
+        );
         progress.end(id);
         let snapshot = progress.snapshot();
         assert_eq!((snapshot.bytes, snapshot.rows, snapshot.items), (40, 3, 1));

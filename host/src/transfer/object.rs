@@ -9,7 +9,10 @@ use crate::failure::Failure;
 use crate::storage::ObjectWriter;
 
 /// Writes the sources one after another as one object. On failure, or when dropped, the object never appears.
-pub async fn store(sources: Vec<Source>, mut writer: Box<dyn ObjectWriter>) -> Result<Receipt, Failure> {
+pub async fn store(
+    sources: Vec<Source>,
+    mut writer: Box<dyn ObjectWriter>,
+) -> Result<Receipt, Failure> {
     let mut receipt = Receipt::default();
     let mut hash = Sha256::new();
     for source in sources {

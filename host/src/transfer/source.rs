@@ -182,7 +182,13 @@ mod tests {
     use crate::failure::FailureKind;
 
     fn chunks(parts: &[&'static [u8]]) -> Chunks {
-        stream::iter(parts.iter().map(|part| Ok(Bytes::from_static(part))).collect::<Vec<_>>()).boxed()
+        stream::iter(
+            parts
+                .iter()
+                .map(|part| Ok(Bytes::from_static(part)))
+                .collect::<Vec<_>>(),
+        )
+        .boxed()
     }
 
     async fn drain(source: Source) -> Result<Vec<u8>, Failure> {
@@ -207,9 +213,18 @@ mod tests {
     #[tokio::test]
     async fn an_expectation_finds_a_flipped_byte_a_cut_and_an_addition() {
         let sha: [u8; 32] = Sha256::digest(b"hello world").into();
-        let checked = |parts: &[&'static [u8]]| Source::new(chunks(parts)).expect("x".into(), 11, sha);
-        assert_eq!(drain(checked(&[b"hello ", b"world"])).await.unwrap(), b"hello world");
-        for wrong in [&[b"hello ".as_slice(), b"worlt"][..], &[b"hello"], &[b"hello world", b"!"], &[]] {
+        let checked =
+            |parts: &[&'static [u8]]| Source::new(chunks(parts)).expect("x".into(), 11, sha);
+        assert_eq!(
+            drain(checked(&[b"hello ", b"world"])).await.unwrap(),
+            b"hello world"
+        );
+        for wrong in [
+            &[b"hello ".as_slice(), b"worlt"][..],
+            &[b"hello"],
+            &[b"hello world", b"!"],
+            &[],
+        ] {
             let failure = drain(checked(wrong)).await.unwrap_err();
             assert_eq!(failure.kind, FailureKind::Corrupt, "{failure}");
         }

@@ -72,7 +72,9 @@ impl Drop for Transfer {
 }
 
 /// The index of one that has ended.
-pub async fn wait_any(outcomes: Vec<impl Future<Output = Result<Receipt, Failure>> + Send + 'static>) -> usize {
+pub async fn wait_any(
+    outcomes: Vec<impl Future<Output = Result<Receipt, Failure>> + Send + 'static>,
+) -> usize {
     let (_, index, _) = select_all(outcomes.into_iter().map(FutureExt::boxed)).await;
     index
 }
@@ -99,7 +101,13 @@ impl Tasks {
     }
 
     /// Runs `work` until it ends or is cancelled. Cancelling drops it: whatever it holds must undo itself when dropped.
-    pub fn start<F>(&self, label: String, expected_bytes: u64, meters: Vec<Arc<Meter>>, work: F) -> Result<Transfer, Failure>
+    pub fn start<F>(
+        &self,
+        label: String,
+        expected_bytes: u64,
+        meters: Vec<Arc<Meter>>,
+        work: F,
+    ) -> Result<Transfer, Failure>
     where
         F: Future<Output = Result<Receipt, Failure>> + Send + 'static,
     {
@@ -120,13 +128,19 @@ impl Tasks {
             meters,
         });
         let task = self.tracker.spawn(async move {
-            let result = stopped.run_until_cancelled(work).await.unwrap_or_else(|| Err(Failure::cancelled()));
+            let result = stopped
+                .run_until_cancelled(work)
+                .await
+                .unwrap_or_else(|| Err(Failure::cancelled()));
             progress.end(item);
             result
         });
         let outcome: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(async move {
-            task.await
-                .unwrap_or_else(|error| Err(Failure::internal(format!("a transfer ended abnormally: {error}"))))
+            task.await.unwrap_or_else(|error| {
+                Err(Failure::internal(format!(
+                    "a transfer ended abnormally: {error}"
+                )))
+            })
         });
         Ok(Transfer {
             outcome: outcome.shared(),

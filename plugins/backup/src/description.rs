@@ -38,7 +38,11 @@ pub(crate) fn read(transaction: &Transaction) -> Result<Description, Error> {
         "c" => "libc",
         "i" => "icu",
         "b" => "builtin",
-        other => return Err(Error::unsupported(format!("the locale provider {other:?} is not known"))),
+        other => {
+            return Err(Error::unsupported(format!(
+                "the locale provider {other:?} is not known"
+            )));
+        }
     };
     Ok(Description {
         snapshot: Snapshot {

@@ -28,8 +28,14 @@ pub(crate) fn store(
             Some(reader) => reader,
             None => finish_one(&mut under_way, &mut objects)?,
         };
-        let name = layout::stored_name(&layout::large_object_filename(large_object.oid), compression);
-        let bytes = ByteSource::gzip(readers.get(reader).read_large_object(large_object.oid)?, level)?;
+        let name = layout::stored_name(
+            &layout::large_object_filename(large_object.oid),
+            compression,
+        );
+        let bytes = ByteSource::gzip(
+            readers.get(reader).read_large_object(large_object.oid)?,
+            level,
+        )?;
         let options = TransferOptions {
             label: format!("large object {}", large_object.oid),
             expected_bytes: 0,
@@ -40,13 +46,22 @@ pub(crate) fn store(
         finish_one(&mut under_way, &mut objects)?;
     }
     let table = TableOfLargeObjects::of(large_objects.iter().map(|large_object| large_object.oid));
-    objects.push(crate::store_bytes(draft, layout::TABLE_OF_LARGE_OBJECTS, &table.write())?);
+    objects.push(crate::store_bytes(
+        draft,
+        layout::TABLE_OF_LARGE_OBJECTS,
+        &table.write(),
+    )?);
     Ok(objects)
 }
 
-fn finish_one(under_way: &mut InFlight<(usize, String)>, objects: &mut Vec<StoredObject>) -> Result<usize, Error> {
+fn finish_one(
+    under_way: &mut InFlight<(usize, String)>,
+    objects: &mut Vec<StoredObject>,
+) -> Result<usize, Error> {
     let Some(ended) = under_way.next() else {
-        return Err(Error::internal("no reader is idle, and nothing is under way"));
+        return Err(Error::internal(
+            "no reader is idle, and nothing is under way",
+        ));
     };
     let (receipt, (reader, name)) = ended?;
     objects.push(StoredObject {

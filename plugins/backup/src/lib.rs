@@ -34,8 +34,10 @@ impl Operation for Backup {
     type Parameters = Parameters;
 
     fn execute(parameters: Parameters, dry_run: bool) -> Result<serde_json::Value, Error> {
-        let kind: BackupKind =
-            parameters.kind.parse().map_err(|error| Error::invalid_input(format!("the parameter kind: {error}")))?;
+        let kind: BackupKind = parameters
+            .kind
+            .parse()
+            .map_err(|error| Error::invalid_input(format!("the parameter kind: {error}")))?;
         let jobs = parameters.jobs.unwrap_or(1).clamp(1, JOBS_MAX) as usize;
         let begun = run::now();
         run::phase("reading the catalog");
@@ -48,7 +50,10 @@ impl Operation for Backup {
         };
         let description = description::read(readers.leader())?;
         let expected: u64 = dump.tables.iter().map(table_data::expected_bytes).sum();
-        run::expect(expected, (dump.tables.len() + dump.large_objects.len()) as u64);
+        run::expect(
+            expected,
+            (dump.tables.len() + dump.large_objects.len()) as u64,
+        );
         if dry_run {
             return Ok(json!({
                 "database": server.database,
@@ -64,8 +69,20 @@ impl Operation for Backup {
         run::phase("copying tables");
         readers.add(jobs)?;
         let compression = Compression::Gzip(Some(parameters.level));
-        let mut objects = table_data::store(&readers, &draft, &dump.tables, parameters.level, compression)?;
-        objects.extend(large_objects::store(&readers, &draft, &dump.large_objects, parameters.level, compression)?);
+        let mut objects = table_data::store(
+            &readers,
+            &draft,
+            &dump.tables,
+            parameters.level,
+            compression,
+        )?;
+        objects.extend(large_objects::store(
+            &readers,
+            &draft,
+            &dump.large_objects,
+            parameters.level,
+            compression,
+        )?);
 
         run::phase("writing the table of contents");
         let toc = Toc {
@@ -75,7 +92,8 @@ impl Operation for Backup {
         };
         objects.push(store_bytes(&draft, layout::TOC, &toc.write())?);
         objects.sort_by(|one, other| one.name.cmp(&other.name));
-        let totals = Totals::of(&objects).ok_or_else(|| Error::internal("the sizes of the objects are past 64 bits"))?;
+        let totals = Totals::of(&objects)
+            .ok_or_else(|| Error::internal("the sizes of the objects are past 64 bits"))?;
         let manifest = Manifest {
             format_version: manifest::FORMAT_VERSION,
             kind: folder.id.kind().clone(),
@@ -105,7 +123,9 @@ impl Operation for Backup {
             totals,
             objects,
         };
-        let bytes = manifest.write().map_err(|error| Error::internal(error.to_string()))?;
+        let bytes = manifest
+            .write()
+            .map_err(|error| Error::internal(error.to_string()))?;
         storage::Draft::publish(draft, layout::MANIFEST, &bytes)?;
 
         let result = json!({
@@ -131,7 +151,9 @@ fn store_bytes(draft: &storage::Draft, name: &str, bytes: &[u8]) -> Result<Store
         label: name.to_owned(),
         expected_bytes: bytes.len() as u64,
     };
-    let receipt = draft.put(name, vec![ByteSource::from_bytes(bytes)], &options)?.wait()?;
+    let receipt = draft
+        .put(name, vec![ByteSource::from_bytes(bytes)], &options)?
+        .wait()?;
     Ok(StoredObject {
         name: name.to_owned(),
         bytes: receipt.bytes,

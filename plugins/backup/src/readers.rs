@@ -1,7 +1,9 @@
 //! The connections that read: one leader, whose snapshot the others share.
 
 use catalog::{Dump, Options, Session, SessionError};
-use orchestrator_sdk::postgres::{self, Connection, Isolation, Server, Target, Transaction, TransactionOptions};
+use orchestrator_sdk::postgres::{
+    self, Connection, Isolation, Server, Target, Transaction, TransactionOptions,
+};
 use orchestrator_sdk::{Error, ErrorKind, FromValue};
 
 /// All of them see the database as it was at one moment.
@@ -33,7 +35,8 @@ impl Readers {
     /// Reads the catalog and locks what is dumped.
     pub fn read_catalog(&mut self) -> Result<Dump, Error> {
         let mut session = CatalogSession(&self.leader);
-        let catalog = catalog::read(&mut session, self.server.version, &Options::default()).map_err(explain)?;
+        let catalog = catalog::read(&mut session, self.server.version, &Options::default())
+            .map_err(explain)?;
         catalog.dump().map_err(explain)
     }
 
@@ -45,8 +48,9 @@ impl Readers {
         let snapshot = self.leader.export_snapshot()?;
         for _ in 1..jobs {
             let connection = postgres::connect(&self.binding, Target::Database)?;
-            let transaction = begin(&connection, Some(snapshot.clone()))
-                .map_err(|error| pooled(error).while_doing("sharing the snapshot with another connection"))?;
+            let transaction = begin(&connection, Some(snapshot.clone())).map_err(|error| {
+                pooled(error).while_doing("sharing the snapshot with another connection")
+            })?;
             settle(&transaction, self.server.version)?;
             self.connections.push(connection);
             self.others.push(transaction);
@@ -69,7 +73,10 @@ impl Readers {
 
     /// Reader 0 is the leader.
     pub fn get(&self, index: usize) -> &Transaction {
-        match index.checked_sub(1).and_then(|other| self.others.get(other)) {
+        match index
+            .checked_sub(1)
+            .and_then(|other| self.others.get(other))
+        {
             Some(transaction) => transaction,
             None => &self.leader,
         }
@@ -124,13 +131,20 @@ fn explain(error: catalog::Error) -> Error {
 struct CatalogSession<'a>(&'a Transaction);
 
 impl Session for CatalogSession<'_> {
-    fn for_each(&mut self, sql: &str, row: &mut dyn FnMut(Vec<Option<String>>)) -> Result<(), SessionError> {
+    fn for_each(
+        &mut self,
+        sql: &str,
+        row: &mut dyn FnMut(Vec<Option<String>>),
+    ) -> Result<(), SessionError> {
         let rows = self.0.query(sql, &[])?;
         while let Some(batch) = rows.next()? {
             for values in &batch.rows {
                 let cells = values
                     .iter()
-                    .map(|value| Option::<String>::from_value(value).map_err(|expected| format!("a cell is not {expected}")))
+                    .map(|value| {
+                        Option::<String>::from_value(value)
+                            .map_err(|expected| format!("a cell is not {expected}"))
+                    })
                     .collect::<Result<Vec<_>, _>>()?;
                 row(cells);
             }

@@ -37,8 +37,9 @@ pub(crate) fn store(
             None => finish_one(&mut under_way, &mut objects)?,
         };
         let name = layout::stored_name(&layout::data_filename(table.dump_id), compression);
-        let transfer = begin(readers, reader, draft, table, &name, level)
-            .map_err(|error| error.while_doing(format_args!("copying {}.{}", table.schema, table.name)))?;
+        let transfer = begin(readers, reader, draft, table, &name, level).map_err(|error| {
+            error.while_doing(format_args!("copying {}.{}", table.schema, table.name))
+        })?;
         under_way.add(transfer, (reader, table, name));
     }
     while !under_way.is_empty() {
@@ -75,9 +76,12 @@ fn begin(
 
 fn locked(error: Error) -> Error {
     match error.sqlstate.as_deref() {
-        Some("55P03") => Error::new(ErrorKind::Conflict, "somebody waits for an exclusive lock on it")
-            .detail(error.message)
-            .hint("run the backup again when the migration or maintenance that wants the lock is over"),
+        Some("55P03") => Error::new(
+            ErrorKind::Conflict,
+            "somebody waits for an exclusive lock on it",
+        )
+        .detail(error.message)
+        .hint("run the backup again when the migration or maintenance that wants the lock is over"),
         _ => error,
     }
 }
@@ -88,17 +92,26 @@ fn finish_one(
     objects: &mut Vec<StoredObject>,
 ) -> Result<usize, Error> {
     let Some(ended) = under_way.next() else {
-        return Err(Error::internal("no reader is idle, and nothing is under way"));
+        return Err(Error::internal(
+            "no reader is idle, and nothing is under way",
+        ));
     };
     let (receipt, (reader, table, name)) = ended?;
     objects.push(stored(receipt, table, name)?);
     Ok(reader)
 }
 
-fn stored(receipt: Receipt, table: &catalog::TableData, name: String) -> Result<StoredObject, Error> {
-    let rows = receipt
-        .rows
-        .ok_or_else(|| Error::internal(format!("the copy of {}.{} was not counted", table.schema, table.name)))?;
+fn stored(
+    receipt: Receipt,
+    table: &catalog::TableData,
+    name: String,
+) -> Result<StoredObject, Error> {
+    let rows = receipt.rows.ok_or_else(|| {
+        Error::internal(format!(
+            "the copy of {}.{} was not counted",
+            table.schema, table.name
+        ))
+    })?;
     Ok(StoredObject {
         name,
         bytes: receipt.bytes,

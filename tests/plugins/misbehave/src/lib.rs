@@ -34,8 +34,13 @@ impl Operation for Misbehave {
             "half-backup" => {
                 let store = storage::open(&parameters.storage)?;
                 let draft = store.create("shop/2026-01-17T02-00-00Z-full-0a1b2c3d")?;
-                let options = TransferOptions { label: "half".into(), expected_bytes: 4 };
-                draft.put("toc.dat", vec![ByteSource::from_bytes(b"half")], &options)?.wait()?;
+                let options = TransferOptions {
+                    label: "half".into(),
+                    expected_bytes: 4,
+                };
+                draft
+                    .put("toc.dat", vec![ByteSource::from_bytes(b"half")], &options)?
+                    .wait()?;
                 panic!("in the middle of a backup");
             }
             "write" => in_transaction(&parameters.database, "CREATE TABLE public.harm (id int)"),
@@ -71,7 +76,9 @@ impl Operation for Misbehave {
                 run::warn("\u{1b}[2J\u{1b}[31m<script>alert(1)</script> | **bold**");
                 Ok(json!({}))
             }
-            other => Err(Error::invalid_input(format!("there is no way called {other}"))),
+            other => Err(Error::invalid_input(format!(
+                "there is no way called {other}"
+            ))),
         }
     }
 }
