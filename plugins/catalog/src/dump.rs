@@ -139,11 +139,13 @@ impl Catalog {
             mut entries,
             tables,
             roles,
-            warnings: written,
+            unreadable,
             ..
         } = writer;
+        if !unreadable.is_empty() {
+            return Err(Error::unexpected("privileges", unreadable.join(", ")));
+        }
         resolve_dependencies(&graph, &mut entries);
-        warnings.extend(written);
         let large_objects = self.large_objects.iter().map(|object| object.oid);
         Ok(Dump {
             tables,

@@ -20,12 +20,14 @@ impl Class {
         if !schema.is_empty() {
             sql.push_str(&format!(" JOIN pg_namespace n ON n.oid = o.{schema}"));
         }
-        // Rows of these catalogs have no OID of their own, or one that the user chose, and belong to no extension.
+        // Rows of these catalogs have no OID of their own, or one that the user chose or may not see (of subscriptions,
+        // before 14), and belong to no extension.
         let unnumbered = [
             "pg_seclabel",
             "pg_shseclabel",
             "pg_user_mappings",
             "pg_largeobject_metadata",
+            "pg_subscription",
         ];
         if unnumbered.contains(catalog) {
             sql.push_str(" WHERE true");

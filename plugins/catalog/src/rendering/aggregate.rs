@@ -6,10 +6,9 @@ use super::function;
 use super::writer::{Subject, Writer, entry};
 use crate::identifiers::{quote_identifier, quote_literal};
 use crate::model::{Aggregate, AggregateFinal, CatalogId, Function, Routine, class};
-use crate::ordering::Node;
 use crate::selection::Components;
 
-pub fn write(writer: &mut Writer<'_>, _node: &Node<'_>, dump_id: u32, at: usize) {
+pub fn write(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
     let function = &writer.catalog.functions[at];
     let signature = with_arguments(function, &function.identity_arguments);
     let id = CatalogId::new(class::PROC, function.oid);

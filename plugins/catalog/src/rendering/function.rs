@@ -2,6 +2,7 @@
 
 use archive::{Entry, Section};
 
+use super::extension_dependencies;
 use super::settings;
 use super::writer::{Subject, Writer, entry};
 use crate::identifiers::{dollar_quote, qualified, quote_identifier, quote_literal};
@@ -23,12 +24,11 @@ pub fn write(writer: &mut Writer<'_>, node: &Node<'_>, dump_id: u32, at: usize) 
     {
         let full_signature = format!("{}.{signature}", quote_identifier(&function.schema));
         let mut definition = create(function, details);
-        for extension in &node.extensions {
-            let extension = quote_identifier(extension);
-            definition.push_str(&format!(
-                "\nALTER {keyword} {full_signature} DEPENDS ON EXTENSION {extension};"
-            ));
-        }
+        definition.push_str(&extension_dependencies::statements(
+            keyword,
+            &full_signature,
+            &node.extensions,
+        ));
         writer.add(Entry {
             definition: Some(definition),
             drop_statement: Some(format!("DROP {keyword} {full_signature};\n")),

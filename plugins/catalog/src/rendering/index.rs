@@ -2,6 +2,7 @@
 
 use archive::{Entry, Section};
 
+use super::extension_dependencies;
 use super::writer::{Subject, Writer, dump_id as id_of, entry};
 use crate::identifiers::{qualified, quote_identifier};
 use crate::model::{CatalogId, Index, Relation, class};
@@ -65,15 +66,10 @@ pub fn table_properties(relation: &Relation, index: &Index, extensions: &[&str])
             "\nALTER TABLE ONLY {table} REPLICA IDENTITY USING INDEX {name};\n"
         ));
     }
-    for extension in extensions {
-        let (index, extension) = (
-            qualified(&relation.schema, &index.name),
-            quote_identifier(extension),
-        );
-        sql.push_str(&format!(
-            "\nALTER INDEX {index} DEPENDS ON EXTENSION {extension};"
-        ));
-    }
+    let full_name = qualified(&relation.schema, &index.name);
+    sql.push_str(&extension_dependencies::statements(
+        "INDEX", &full_name, extensions,
+    ));
     sql
 }
 

@@ -6,6 +6,7 @@ mod aggregate;
 mod constraint;
 mod database;
 mod default_access;
+mod extension_dependencies;
 mod function;
 mod index;
 mod large_object;
@@ -61,7 +62,7 @@ pub fn object(writer: &mut Writer<'_>, graph: &Graph<'_>, position: usize) -> Re
         Object::Type(at) => types::write(writer, graph, dump_id, at),
         Object::ShellType(at) => types::shell(writer, dump_id, at),
         Object::Function(at) => function::write(writer, node, dump_id, at),
-        Object::Aggregate(at) => aggregate::write(writer, node, dump_id, at),
+        Object::Aggregate(at) => aggregate::write(writer, dump_id, at),
         Object::Relation(at) => table::write(writer, graph, node, dump_id, at),
         Object::TableAttach(at) => table_parts::attach(writer, dump_id, at),
         Object::Default(at, column) => table_parts::default(writer, node, dump_id, at, column),

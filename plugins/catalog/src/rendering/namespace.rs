@@ -57,20 +57,23 @@ pub fn schema(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
 }
 
 fn privileges(writer: &mut Writer<'_>, subject: Subject<'_>, namespace: &Namespace, id: CatalogId) {
-    if &*namespace.name == "public" {
+    let written = if &*namespace.name == "public" {
         // Whatever initdb granted in the release that made this cluster, a new database since 15 begins with this.
         let owner = acl_role(&namespace.owner);
         let initial = vec![format!("{owner}=UC/{owner}"), format!("=U/{owner}")];
         let mut access = namespace.access.clone();
         access.acl.get_or_insert_with(|| access.default.clone());
-        writer.access(subject, &access, Some(&initial));
+        writer.access(subject, &access, Some(&initial))
     } else {
         let initial = writer
             .catalog
             .initial_privileges
             .get(&id)
             .map(Vec::as_slice);
-        writer.access(subject, &namespace.access, initial);
+        writer.access(subject, &namespace.access, initial)
+    };
+    if let Some(entry) = written {
+        writer.schema_access.insert(namespace.name.clone(), entry);
     }
 }
 

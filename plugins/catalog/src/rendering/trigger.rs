@@ -2,6 +2,7 @@
 
 use archive::{Entry, Section};
 
+use super::extension_dependencies;
 use super::writer::{Subject, Writer, entry};
 use crate::identifiers::quote_identifier;
 use crate::model::{CatalogId, class};
@@ -23,12 +24,12 @@ pub fn write(writer: &mut Writer<'_>, node: &Node<'_>, dump_id: u32, at: usize) 
     if !trigger.is_clone {
         definition = format!("{};\n", trigger.definition);
         drop_statement = format!("DROP TRIGGER {name} ON {table};\n");
-        for extension in &node.extensions {
-            let extension = quote_identifier(extension);
-            definition.push_str(&format!(
-                "\nALTER TRIGGER {name} ON {table} DEPENDS ON EXTENSION {extension};"
-            ));
-        }
+        let identity = format!("{name} ON {table}");
+        definition.push_str(&extension_dependencies::statements(
+            "TRIGGER",
+            &identity,
+            &node.extensions,
+        ));
     }
     if let Some(state) = state.or_else(|| trigger.is_clone.then_some("ENABLE")) {
         definition.push_str(&format!("\nALTER TABLE {table} {state} TRIGGER {name};\n"));

@@ -2,6 +2,7 @@
 
 use archive::{Entry, Section};
 
+use super::extension_dependencies;
 use super::settings::storage_parameters;
 use super::table;
 use super::writer::{Writer, entry};
@@ -63,12 +64,11 @@ pub fn create_materialized(relation: &Relation, node: &Node<'_>) -> String {
     let mut sql = format!(
         "CREATE {unlogged}MATERIALIZED VIEW {name}{options} AS\n{query}\n  WITH NO DATA;\n"
     );
-    for extension in &node.extensions {
-        let extension = quote_identifier(extension);
-        sql.push_str(&format!(
-            "\nALTER MATERIALIZED VIEW {name} DEPENDS ON EXTENSION {extension};"
-        ));
-    }
+    sql.push_str(&extension_dependencies::statements(
+        "MATERIALIZED VIEW",
+        &name,
+        &node.extensions,
+    ));
     sql
 }
 

@@ -1,13 +1,13 @@
 //! Collects entries, and writes what most classes have in common: comments and privileges.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use archive::{Entry, Section};
 
 use super::access::{self, Privileges};
 use crate::dump::TableData;
 use crate::identifiers::{quote_identifier, quote_literal};
-use crate::model::{Access, Catalog, CatalogId};
+use crate::model::{Access, Catalog, CatalogId, Name};
 use crate::ordering::Graph;
 
 /// The entries so far.
@@ -17,7 +17,10 @@ pub struct Writer<'a> {
     pub tables: Vec<TableData>,
     /// Roles that the entries name.
     pub roles: BTreeSet<String>,
-    pub warnings: Vec<String>,
+    /// Objects whose privileges cannot be read.
+    pub unreadable: Vec<String>,
+    /// By schema: dump id of the entry with its privileges.
+    pub schema_access: HashMap<Name, u32>,
     /// Dump ids of the relations, in their order.
     relations: Vec<u32>,
     next_id: u32,
@@ -83,7 +86,8 @@ impl<'a> Writer<'a> {
             entries: Vec::new(),
             tables: Vec::new(),
             roles: BTreeSet::new(),
-            warnings: Vec::new(),
+            unreadable: Vec::new(),
+            schema_access: HashMap::new(),
             relations,
             next_id: dump_id(graph.nodes.len()),
         }
@@ -183,10 +187,17 @@ impl<'a> Writer<'a> {
         };
         match access::statements(&privileges, acl, base, &mut self.roles) {
             Some(statements) if statements.is_empty() => None,
-            Some(statements) => Some(self.attachment(subject, "ACL", tag, statements, after)),
+            Some(statements) => {
+                let mut after = after.to_vec();
+                // Another grantor than the owner must be let into the schema first: stock archives leave that to chance
+                // in a parallel restore.
+                if statements.contains("SET SESSION AUTHORIZATION ") {
+                    after.extend(schema.and_then(|schema| self.schema_access.get(schema)));
+                }
+                Some(self.attachment(subject, "ACL", tag, statements, &after))
+            }
             None => {
-                self.warnings
-                    .push(format!("the privileges on {tag} cannot be read: {acl:?}"));
+                self.unreadable.push(format!("{acl:?} on {tag}"));
                 None
             }
         }

@@ -151,11 +151,15 @@ impl Server {
     }
 
     pub fn connect(&self, database: &str) -> postgres::Client {
+        self.connect_as(database, "postgres")
+    }
+
+    pub fn connect_as(&self, database: &str, user: &str) -> postgres::Client {
         let mut config = postgres::Config::new();
         config
             .host_path(self.folder.path())
             .port(self.port)
-            .user("postgres")
+            .user(user)
             .dbname(database);
         config.connect(postgres::NoTls).expect("a connection")
     }
