@@ -106,3 +106,87 @@ fn stamp(component: &mut Vec<u8>, manifest: &Manifest) {
     component.push(section.id());
     section.encode(component);
 }
+
+#[cfg(test)]
+mod tests {
+    use manifest::{Asks, Limits, Manifest};
+    use wasm_encoder::{EntityType, ImportSection, Module, TypeSection};
+
+    use super::{componentize, contract, stamp};
+    use crate::Error;
+
+    fn example() -> Manifest {
+        Manifest {
+            name: "example".to_owned(),
+            version: "1.0.0".to_owned(),
+            contract: manifest::CONTRACT.to_owned(),
+            description: "An example".to_owned(),
+            asks: Asks::default(),
+            limits: Limits::default(),
+            parameters: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_contract_has_its_world() {
+        contract().unwrap();
+    }
+
+    #[test]
+    fn a_foreign_import_is_named() {
+        let mut types = TypeSection::new();
+        types.ty().function([], []);
+        let mut imports = ImportSection::new();
+        imports.import(
+            "wasi_snapshot_preview1",
+            "fd_write",
+            EntityType::Function(0),
+        );
+        let mut module = Module::new();
+        module.section(&types).section(&imports);
+        let error = componentize(&module.finish(), example()).unwrap_err();
+        assert!(matches!(
+            &error,
+            Error::ForeignImport { import, .. } if import == "wasi_snapshot_preview1.fd_write"
+        ));
+    }
+
+    #[test]
+    fn a_module_without_the_export_does_not_fit() {
+        let error = componentize(&Module::new().finish(), example()).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("the plugin `example` does not fit the contract 0.1.0: "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn another_contract_is_refused() {
+        let manifest = Manifest {
+            contract: "9.0.0".to_owned(),
+            ..example()
+        };
+        let error = componentize(&Module::new().finish(), manifest).unwrap_err();
+        assert!(
+            error.to_string().contains("knows the contract 0.1.0 alone"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_stamped_manifest_is_read_back() {
+        let mut component = wasm_encoder::Component::new().finish();
+        stamp(&mut component, &example());
+        let section = wasmparser::Parser::new(0)
+            .parse_all(&component)
+            .find_map(|payload| match payload.unwrap() {
+                wasmparser::Payload::CustomSection(section) => Some(section),
+                _ => None,
+            })
+            .unwrap();
+        assert_eq!(section.name(), manifest::SECTION);
+        assert_eq!(Manifest::from_json(section.data()).unwrap(), example());
+    }
+}

@@ -128,7 +128,7 @@ fn compile_workspace(
             .collect();
         return Err(Error::Compile {
             names: names.join(", "),
-            log: String::from_utf8_lossy(&answer.stderr).trim().to_owned(),
+            log: with_hint(String::from_utf8_lossy(&answer.stderr).trim()),
         });
     }
     Ok(answer
@@ -138,6 +138,17 @@ fn compile_workspace(
         .filter(|artifact| artifact.reason == "compiler-artifact")
         .filter_map(Artifact::into_module)
         .collect())
+}
+
+/// What cargo said, and what it cannot know: where a plugin's entropy comes from.
+fn with_hint(log: &str) -> String {
+    if log.contains("__getrandom_v03_custom") {
+        format!(
+            "{log}\n\na dependency asks for entropy: turn on the feature `getrandom` of orchestrator-sdk"
+        )
+    } else {
+        log.to_owned()
+    }
 }
 
 /// `plugin.toml` with the crate's name and version put in.

@@ -1,6 +1,7 @@
 //! Randomness from the host's generator, which is seeded for each step: the same seed gives the same numbers again.
 //!
-//! Not for secrets. A component has no entropy of its own.
+//! Not for secrets. A component has no entropy of its own. With the feature `getrandom`, crates that ask getrandom 0.3 or
+//! 0.4 for it (`rand`, `uuid`, ...) get the same numbers; `orchestrator plugin build` sets the flag that getrandom wants.
 
 use crate::run;
 
@@ -19,6 +20,24 @@ pub fn hex(digits: usize) -> String {
     (0..digits)
         .map(|_| char::from(b"0123456789abcdef"[below(16) as usize]))
         .collect()
+}
+
+/// What getrandom calls when it is compiled with `--cfg getrandom_backend="custom"`.
+#[cfg(all(feature = "getrandom", target_arch = "wasm32"))]
+#[allow(unsafe_code)]
+#[unsafe(no_mangle)]
+unsafe extern "Rust" fn __getrandom_v03_custom(
+    destination: *mut u8,
+    bytes: usize,
+) -> Result<(), getrandom::Error> {
+    // SAFETY: getrandom promises memory that is valid for writes of that many bytes; they are zeroed before a slice, which
+    // must hold no uninitialised byte, is made of them.
+    let buffer = unsafe {
+        destination.write_bytes(0, bytes);
+        std::slice::from_raw_parts_mut(destination, bytes)
+    };
+    fill(buffer);
+    Ok(())
 }
 
 fn fill_from(mut random: impl FnMut() -> u64, buffer: &mut [u8]) {
