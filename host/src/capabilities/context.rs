@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -34,9 +35,14 @@ pub trait Drafts: Send + Sync {
 }
 
 /// Why a step must end. One for each step; cheap to clone.
+///
+/// A plugin is told once: the host call that is under way, or the next one, fails. Calls after it work again for the grace
+/// time, so that the plugin can undo what it had begun; then everything fails, and the component is ended.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
     token: CancellationToken,
+    over: CancellationToken,
+    told: Arc<AtomicBool>,
     reason: Arc<AtomicU8>,
 }
 
@@ -48,8 +54,26 @@ impl Stop {
     pub fn below(parent: &CancellationToken) -> Self {
         Self {
             token: parent.child_token(),
-            reason: Arc::default(),
+            ..Self::default()
         }
+    }
+
+    /// Ends the grace time when it has passed. To be awaited beside the step.
+    pub async fn watch(self, grace: Duration) {
+        self.token.cancelled().await;
+        tokio::time::sleep(grace).await;
+        self.over.cancel();
+    }
+
+    /// Whether the grace time has passed too.
+    pub fn is_over(&self) -> bool {
+        self.over.is_cancelled()
+    }
+
+    /// For new background work: what the plugin begins after it was told belongs to its undoing.
+    fn for_new_work(&self) -> CancellationToken {
+        let told = self.told.load(Ordering::SeqCst);
+        if told { self.over.child_token() } else { self.token.child_token() }
     }
 
     /// Cancelled when the step must end, for whatever reason.
@@ -87,14 +111,23 @@ impl Stop {
         }
     }
 
-    /// Waits for `work`, but no longer than until the step must end.
+    /// Waits for `work`, but no longer than until the step must end (or, once the plugin was told, until its grace is over).
     pub async fn race<T>(
         &self,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        match self.token.run_until_cancelled(work).await {
+        let told = self.told.load(Ordering::SeqCst);
+        let token = if told { &self.over } else { &self.token };
+        match token.run_until_cancelled(work).await {
+            Some(Err(failure)) if failure.kind == FailureKind::Cancelled && self.is_stopped() => {
+                self.told.store(true, Ordering::SeqCst);
+                Err(self.failure())
+            }
             Some(result) => result,
-            None => Err(self.failure()),
+            None => {
+                self.told.store(true, Ordering::SeqCst);
+                Err(self.failure())
+            }
         }
     }
 }
@@ -155,7 +188,10 @@ impl StepContext {
             table,
             limiter: MemoryLimiter::new(limits.memory_bytes),
             tasks: Arc::new(Tasks::new(
-                setup.stop.token().clone(),
+                {
+                    let stop = setup.stop.clone();
+                    move || stop.for_new_work()
+                },
                 setup.progress.clone(),
                 limits.transfers,
             )),
@@ -259,5 +295,9 @@ mod tests {
             .await
             .unwrap_err();
         assert_eq!(failure.kind, FailureKind::Timeout);
+        // Told once; then there is time to undo, and an end to it.
+        assert!(stop.race(async { Ok(()) }).await.is_ok());
+        stop.clone().watch(Duration::ZERO).await;
+        assert!(stop.race(std::future::pending::<Result<(), Failure>>()).await.is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! Runs one step: a fresh store, a deadline, a result.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use manifest::Manifest;
 use serde_json::Value;
@@ -107,7 +107,8 @@ impl Runtime {
         let mut store = Store::new(&self.engine, StepContext::new(setup));
         store.limiter(|context| &mut context.limiter);
         store.set_hostcall_fuel(limits.call_bytes);
-        watch(&mut store, stop.clone(), limits.grace);
+        watch(&mut store, stop.clone());
+        let grace = tokio::spawn(stop.clone().watch(limits.grace));
         let deadline = tokio::spawn({
             let stop = stop.clone();
             async move {
@@ -125,15 +126,10 @@ impl Runtime {
         }
         .await;
         deadline.abort();
+        grace.abort();
         let result = match called {
             Ok(Ok(json)) => read_result(&json, limits.result_bytes),
-            // The plugin's own words for a stop are worth less than the reason of it.
-            Ok(Err(error)) => match Failure::from(error) {
-                failure if failure.kind == FailureKind::Cancelled && stop.is_stopped() => {
-                    Err(stop.failure())
-                }
-                failure => Err(failure),
-            },
+            Ok(Err(error)) => Err(stopped_or(Failure::from(error), &stop)),
             Err(error) => Err(trapped(&plugin.manifest.name, &error, &store, &stop)),
         };
         let mut report = store.data_mut().report();
@@ -146,15 +142,27 @@ impl Runtime {
 }
 
 /// Looks at the stop on each tick, and lets other tasks run.
-fn watch(store: &mut Store<StepContext>, stop: Stop, grace: Duration) {
-    let mut stopped_at = None::<Instant>;
+fn watch(store: &mut Store<StepContext>, stop: Stop) {
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
-        if stop.is_stopped() && stopped_at.get_or_insert_with(Instant::now).elapsed() >= grace {
+        if stop.is_over() {
             return Err(wasmtime::Error::new(Stopped));
         }
         Ok(UpdateDeadline::Yield(1))
     });
+}
+
+/// A plugin that gave up because it was stopped: the reason of the stop, and what the plugin says beyond it.
+fn stopped_or(failure: Failure, stop: &Stop) -> Failure {
+    if failure.kind != FailureKind::Cancelled || !stop.is_stopped() {
+        return failure;
+    }
+    let reason = stop.failure();
+    Failure {
+        detail: failure.detail.or(reason.detail),
+        hint: failure.hint.or(reason.hint),
+        ..Failure::new(reason.kind, reason.message)
+    }
 }
 
 /// Why a component was ended from outside.

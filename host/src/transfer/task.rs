@@ -82,18 +82,24 @@ pub async fn wait_any(
 /// The background work of one step.
 pub struct Tasks {
     tracker: TaskTracker,
-    token: CancellationToken,
+    token: Box<dyn Fn() -> CancellationToken + Send + Sync>,
+    closed: CancellationToken,
     progress: Progress,
     open: Arc<AtomicUsize>,
     limit: usize,
 }
 
 impl Tasks {
-    /// `limit` is the number of transfers that a plugin may hold at once; `token` ends them all.
-    pub fn new(token: CancellationToken, progress: Progress, limit: usize) -> Self {
+    /// `limit` is the number of transfers that a plugin may hold at once; `token` gives what ends a new one early.
+    pub fn new(
+        token: impl Fn() -> CancellationToken + Send + Sync + 'static,
+        progress: Progress,
+        limit: usize,
+    ) -> Self {
         Self {
             tracker: TaskTracker::new(),
-            token,
+            token: Box::new(token),
+            closed: CancellationToken::new(),
             progress,
             open: Arc::new(AtomicUsize::new(0)),
             limit,
@@ -119,8 +125,9 @@ impl Tasks {
                 ),
             );
         }
-        let token = self.token.child_token();
+        let token = (self.token)();
         let stopped = token.clone();
+        let closed = self.closed.clone();
         let progress = self.progress.clone();
         let item = progress.begin(Item {
             label,
@@ -128,10 +135,12 @@ impl Tasks {
             meters,
         });
         let task = self.tracker.spawn(async move {
-            let result = stopped
-                .run_until_cancelled(work)
-                .await
-                .unwrap_or_else(|| Err(Failure::cancelled()));
+            let result = tokio::select! {
+                biased;
+                () = stopped.cancelled() => Err(Failure::cancelled()),
+                () = closed.cancelled() => Err(Failure::cancelled()),
+                result = work => result,
+            };
             progress.end(item);
             result
         });
@@ -159,7 +168,7 @@ impl Tasks {
 
     /// Cancels what still runs and waits for all of it, the cleaning up included.
     pub async fn close(&self) {
-        self.token.cancel();
+        self.closed.cancel();
         self.tracker.close();
         self.tracker.wait().await;
     }

@@ -43,6 +43,9 @@ impl Operation for Backup {
         run::phase("reading the catalog");
         let mut readers = Readers::open(&parameters.database)?;
         let dump = readers.read_catalog()?;
+        for warning in &dump.warnings {
+            run::warn(warning);
+        }
         let server = readers.server();
         let folder = BackupFolder {
             database: server.database.clone(),

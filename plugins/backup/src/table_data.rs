@@ -59,10 +59,7 @@ fn begin(
     let transaction = readers.get(reader);
     if reader > 0 {
         // The leader holds this lock already; waiting for it behind somebody's exclusive lock would wait for ever.
-        let lock = format!(
-            "LOCK TABLE {} IN ACCESS SHARE MODE NOWAIT",
-            catalog::qualified(&table.schema, &table.name)
-        );
+        let lock = table.lock();
         transaction.execute(&lock, &[]).map_err(locked)?;
     }
     let rows = ByteSource::gzip(transaction.copy_out(&table.copy_out)?, level)?;

@@ -1,6 +1,6 @@
 //! After a failure in the middle: what this restore has created goes again, so that the target is as it was.
 
-use orchestrator_sdk::{Error, ErrorKind};
+use orchestrator_sdk::Error;
 
 use crate::batches::{Named, apply_what_can_be};
 use crate::cleaning::drops;
@@ -36,11 +36,7 @@ impl Undo<'_> {
     /// Undoes what can be undone, and says in the error what has become of the target. `loaded` are the tables that rows were
     /// loaded into.
     pub fn after(&self, error: Error, loaded: &[String]) -> Error {
-        let outcome = if error.kind == ErrorKind::Cancelled {
-            Err(Error::new(ErrorKind::Cancelled, "the run was cancelled"))
-        } else {
-            self.undo(loaded)
-        };
+        let outcome = self.undo(loaded);
         let (state, hint) = match outcome {
             Ok(state) => (state.to_owned(), None),
             Err(second) => (
