@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -102,7 +102,7 @@ impl Backend for MotoBackend {
 /// Ends with this process, however that ends: a shell reads from the pipe until it closes, then stops the server.
 struct Server {
     address: SocketAddr,
-    _pipe: ChildStdin,
+    _shell: Child,
 }
 
 fn server() -> &'static Server {
@@ -111,7 +111,7 @@ fn server() -> &'static Server {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let address = port.expect("a free port");
         let program = program();
-        let mut shell = Command::new("sh")
+        let shell = Command::new("sh")
             .arg("-c")
             .arg(r#""$0" -H 127.0.0.1 -p "$1" >/dev/null 2>&1 & server=$!; cat >/dev/null; kill $server; wait"#)
             .arg(&program)
@@ -119,7 +119,6 @@ fn server() -> &'static Server {
             .stdin(Stdio::piped())
             .spawn()
             .expect("a shell");
-        let pipe = shell.stdin.take().expect("a pipe");
         let begun = Instant::now();
         while !answers(address) {
             let waited = begun.elapsed();
@@ -128,7 +127,7 @@ fn server() -> &'static Server {
         }
         Server {
             address,
-            _pipe: pipe,
+            _shell: shell,
         }
     })
 }
