@@ -29,7 +29,14 @@ fn parts_of_a_backup() {
     server.psql("postgres", "DROP DATABASE target");
     server.create_database("target");
     project
-        .run(["restore", "latest", "--to", "target", "--table", "Doctor"])
+        .run([
+            "restore",
+            "latest",
+            "--to",
+            "target",
+            "--table",
+            "\"Doctor\"",
+        ])
         .expect_code(0);
     assert_eq!(
         server.psql("target", "SELECT count(*) FROM \"Doctor\""),

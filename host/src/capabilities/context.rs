@@ -73,7 +73,11 @@ impl Stop {
     /// For new background work: what the plugin begins after it was told belongs to its undoing.
     fn for_new_work(&self) -> CancellationToken {
         let told = self.told.load(Ordering::SeqCst);
-        if told { self.over.child_token() } else { self.token.child_token() }
+        if told {
+            self.over.child_token()
+        } else {
+            self.token.child_token()
+        }
     }
 
     /// Cancelled when the step must end, for whatever reason.
@@ -219,7 +223,7 @@ impl StepContext {
             tasks.close().await;
             let mut leftovers = Vec::new();
             for draft in unpublished.take() {
-                match crate::storage::remove_all(draft.storage.as_ref(), &format!("{}/", draft.prefix)).await {
+                match crate::storage::remove_all(draft.storage.as_ref(), &draft.prefix).await {
                     Ok(()) => drafts.closed(&draft.binding, &draft.prefix),
                     Err(error) => leftovers.push(format!(
                         "could not remove the unfinished {} in {}: {error}; the next start tries again",
@@ -298,6 +302,10 @@ mod tests {
         // Told once; then there is time to undo, and an end to it.
         assert!(stop.race(async { Ok(()) }).await.is_ok());
         stop.clone().watch(Duration::ZERO).await;
-        assert!(stop.race(std::future::pending::<Result<(), Failure>>()).await.is_err());
+        assert!(
+            stop.race(std::future::pending::<Result<(), Failure>>())
+                .await
+                .is_err()
+        );
     }
 }

@@ -8,7 +8,7 @@ mod scripts;
 mod sessions;
 mod statements;
 mod storage;
-mod streams;
+pub(crate) mod streams;
 mod values;
 
 pub use context::{Bindings, Drafts, StepContext, StepReport, Stop};

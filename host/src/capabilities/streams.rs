@@ -44,9 +44,16 @@ impl ByteSource {
 /// The most that one `read` returns.
 const READ_BYTES: usize = 4 * 1024 * 1024;
 
+/// A call that cannot fail in the contract, made when the plugin holds all the handles it may have.
+#[derive(Debug, thiserror::Error)]
+#[error("the plugin holds too many handles")]
+pub(crate) struct TooManyHandles;
+
 impl StepContext {
     fn push_source(&mut self, source: ByteSource) -> wasmtime::Result<Resource<ByteSource>> {
-        Ok(self.table.push(source)?)
+        self.table
+            .push(source)
+            .map_err(|_| wasmtime::Error::new(TooManyHandles))
     }
 
     /// A failure of the table: a handle that does not exist, or too many of them.

@@ -63,7 +63,7 @@ async fn try_clean_up(project: &Project, draft: &Draft) -> Result<bool, Failure>
     };
     let whole = is_published(storage.as_ref(), &draft.prefix).await?;
     if !whole {
-        storage::remove_all(storage.as_ref(), &format!("{}/", draft.prefix)).await?;
+        storage::remove_all(storage.as_ref(), &draft.prefix).await?;
     }
     project.log.draft_closed(draft.run, &draft.prefix)?;
     Ok(!whole)

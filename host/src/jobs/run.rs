@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -376,11 +377,13 @@ async fn hold_log(project: &Project) -> Result<(), Failure> {
 
 /// After it: the run that took the backup, and others of that time, stand in the restored table as running.
 async fn settle_log(project: &Project, result: &Value) {
-    let Some(taken) = result
+    let taken = result
         .pointer("/backup/snapshot_time")
         .and_then(Value::as_str)
-        .and_then(|time| time.parse().ok())
-    else {
+        .and_then(|time| time.parse::<Timestamp>().ok())
+        // The manifest's time is in whole seconds, and the run that took the backup may have begun in the same one.
+        .and_then(|time| time.checked_add(SignedDuration::from_secs(1)).ok());
+    let Some(taken) = taken else {
         return;
     };
     let settled = async {

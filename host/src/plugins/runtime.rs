@@ -11,6 +11,7 @@ use wasmtime::{Config, Engine, Store, Trap, UpdateDeadline};
 use super::cache::CompiledCode;
 use super::component::Inspection;
 use crate::capabilities::context::{StepContext, StepSetup};
+use crate::capabilities::streams::TooManyHandles;
 use crate::capabilities::v0_1_0::{OperationPre, Request};
 use crate::capabilities::{StepReport, Stop};
 use crate::failure::{Failure, FailureKind};
@@ -192,6 +193,10 @@ fn trapped(
         return stop.failure().detail(format!(
             "the plugin {name} did not return by itself and was ended"
         ));
+    }
+    if error.downcast_ref::<TooManyHandles>().is_some() {
+        return Failure::limit(format!("the plugin {name} holds too many handles"))
+            .hint("raise `resources` in the limits, if you trust it with that");
     }
     let limiter = &store.data().limiter;
     if limiter.refused() {

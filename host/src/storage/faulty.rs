@@ -12,6 +12,7 @@ use futures_util::stream;
 use super::{ByteStream, Key, ObjectInfo, ObjectWriter, Storage, StorageError, StorageErrorKind};
 
 /// What goes wrong. The counts are of calls of all methods together.
+#[allow(missing_docs, reason = "the variants say it")]
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
     /// The first calls end with an error of this kind.

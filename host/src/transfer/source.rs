@@ -207,7 +207,7 @@ mod tests {
         let meter = source.meter();
         let all = source.into_chunks().collect::<Vec<_>>().await;
         assert_eq!(all.len(), 1);
-        assert_eq!((meter.rows(), meter.plain_bytes()), (3, 16));
+        assert_eq!((meter.rows(), meter.plain_bytes()), (3, 15));
     }
 
     #[tokio::test]

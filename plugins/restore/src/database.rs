@@ -1,8 +1,8 @@
 //! The target's database itself, created from the archive's DATABASE entry under the name that the binding gives it.
 
 use archive::Entry;
+use orchestrator_sdk::Error;
 use orchestrator_sdk::postgres::{Connection, Step, Target, connect, quote_identifier};
-use orchestrator_sdk::{Error, run};
 
 use crate::entries::{describe, tag};
 use crate::names::rename_database;
@@ -100,7 +100,6 @@ impl Maintenance {
     }
 
     fn execute(&self, sql: &str) -> Result<(), Error> {
-        run::check_cancelled()?;
         self.connection.execute(sql, &[]).map(|_| ())
     }
 }

@@ -2,9 +2,9 @@
 //! scripts that are waited for.
 
 use archive::Toc;
+use orchestrator_sdk::Error;
 use orchestrator_sdk::postgres::{Connection, Step, Target, connect};
 use orchestrator_sdk::streams::{Receipt, TransferOptions};
-use orchestrator_sdk::{Error, run};
 
 /// In KiB, for each session: builds indexes well, and a usual number of sessions fits in a usual server.
 const MAINTENANCE_MEMORY_KIB: u32 = 128 * 1024;
@@ -49,7 +49,6 @@ pub fn script(
     atomic: bool,
     label: &str,
 ) -> Result<Receipt, Error> {
-    run::check_cancelled()?;
     let options = TransferOptions {
         label: label.to_owned(),
         expected_bytes: 0,
