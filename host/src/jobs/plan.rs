@@ -229,7 +229,7 @@ fn read_pinned(file: &std::path::Path, sha256: &str) -> Result<Vec<u8>, Failure>
 }
 
 /// The binding that the nearest step before names.
-fn inherited<'a>(planned: &'a [PlannedStep], kind: Kind) -> Option<&'a str> {
+fn inherited(planned: &[PlannedStep], kind: Kind) -> Option<&str> {
     planned.iter().rev().find_map(|step| {
         let names = match kind {
             Kind::Database => &step.named.databases,
