@@ -14,7 +14,7 @@ pub(super) struct Globals {
     /// Configuration file; by default orchestrator.toml, looked for upward from here
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// local, staging or production; stricter rules apply than the configuration's, never laxer ones
+    /// local, staging or production; comes before the configuration's
     #[arg(long, global = true, value_name = "NAME")]
     pub environment: Option<String>,
     /// What stdout is for
