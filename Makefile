@@ -12,14 +12,15 @@ setup:
 build: setup
 	$(CARGO) build --locked --workspace --all-targets
 
+# The long one comes last, so that its summary is what stands at the end.
 test: setup lint
+	$(CARGO) test --locked --workspace --doc
+	cd plugins && $(CARGO) test --locked --workspace
 	if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		$(CARGO) nextest run --locked --workspace; \
 	else \
 		$(CARGO) test --locked --workspace --lib --bins --tests; \
 	fi
-	$(CARGO) test --locked --workspace --doc
-	cd plugins && $(CARGO) test --locked --workspace
 
 # A backup, a disaster and a restore, on a server of its own.
 demo: build
