@@ -11,7 +11,7 @@ fn refused_with(text: &str, variables: &[(&str, &str)]) -> String {
     let sources = Sources {
         file: None,
         environment: None,
-        working_folder: Path::new("/work"),
+        working_folder: Path::new("/srv"),
         process: &process,
     };
     let error =
@@ -148,7 +148,7 @@ fn databases() {
     keep one of the two
     ");
     assert_snapshot!(refused("[databases.app]\nurl_file = \"nowhere/secret\"\n"), @"
-    orchestrator.toml:2: databases.app.url_file: reading /work/nowhere/secret: No such file or directory (os error 2)
+    orchestrator.toml:2: databases.app.url_file: reading /srv/nowhere/secret: No such file or directory (os error 2)
     check the path, and that this user may read it
     ");
     assert_snapshot!(refused("[databases.app]\nurl = \"postgres://h/d\"\n[log]\ndatabase = \"ap\"\n"), @r#"

@@ -25,8 +25,8 @@ fn sources<'a>(folder: &'a Path, process: &'a ProcessEnvironment) -> Sources<'a>
 
 fn parse(text: &str, variables: &[(&str, &str)]) -> Config {
     let process = process(variables);
-    let sources = sources(Path::new("/work/here"), &process);
-    Config::parse(text, Some(Path::new("/work/orchestrator.toml")), &sources).unwrap()
+    let sources = sources(Path::new("/srv/here"), &process);
+    Config::parse(text, Some(Path::new("/srv/orchestrator.toml")), &sources).unwrap()
 }
 
 #[test]
@@ -88,11 +88,11 @@ connections = 4
     );
     assert!(main.path_style, "an endpoint that is not AWS's");
     assert_eq!(main.secret_key.as_ref().unwrap().expose_secret(), "hunter2");
-    assert_eq!(config.migrations.folder, Path::new("/work/db/migrations"));
+    assert_eq!(config.migrations.folder, Path::new("/srv/db/migrations"));
     assert_eq!(config.log.database.as_ref().unwrap().as_str(), "app");
-    assert_eq!(config.log.state, Path::new("/work/.orchestrator"));
-    assert_eq!(config.log.markdown, Path::new("/work/DEPLOYMENT_LOG.md"));
-    assert_eq!(config.log.reports, Path::new("/work/reports"));
+    assert_eq!(config.log.state, Path::new("/srv/.orchestrator"));
+    assert_eq!(config.log.markdown, Path::new("/srv/DEPLOYMENT_LOG.md"));
+    assert_eq!(config.log.reports, Path::new("/srv/reports"));
     let nightly = config.job("nightly").unwrap();
     assert_eq!(
         serde_json::to_string(&nightly.steps[0].parameters).unwrap(),
@@ -106,7 +106,7 @@ connections = 4
     assert_eq!(
         (seed.file.as_path(), seed.sha256.as_str()),
         (
-            Path::new("/work/plugins/my-seed.wasm"),
+            Path::new("/srv/plugins/my-seed.wasm"),
             "ab".repeat(32).as_str()
         )
     );
@@ -184,7 +184,7 @@ fn the_environment_that_nobody_stated_is_presumed() {
     let process = process(&staged);
     let flag = Sources {
         environment: Some(Environment::Local),
-        ..sources(Path::new("/work"), &process)
+        ..sources(Path::new("/srv"), &process)
     };
     assert_eq!(
         Config::parse("", None, &flag).unwrap().environment(),
