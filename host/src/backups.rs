@@ -1,11 +1,15 @@
 //! The backups that lie in a storage: listed, chosen by what people type, described by their manifests.
 
-use archive::layout::{BackupFolder, BackupId, MANIFEST, escape_database, unescape_database};
+use archive::layout::{
+    BackupFolder, BackupId, ENCRYPTED, MANIFEST, MANIFESTS, escape_database, unescape_database,
+};
 use archive::manifest::Manifest;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use crate::capabilities::BoundStorage;
 use crate::failure::{Failure, FailureKind};
 use crate::storage::{Key, Storage};
+use crate::transfer::encryption;
 
 /// The largest manifest that is read: a few million objects.
 const MANIFEST_BYTES: usize = 512 * 1024 * 1024;
@@ -38,8 +42,8 @@ pub async fn list(
     }
     let mut whole: Vec<BackupFolder> = stream::iter(candidates)
         .map(|folder| async move {
-            let key = Key::parse(&folder.key(MANIFEST))?;
-            Ok::<_, Failure>(storage.head(&key).await?.map(|_| folder))
+            let key = manifest_key(storage, &folder.prefix()).await?;
+            Ok::<_, Failure>(key.map(|_| folder))
         })
         .buffer_unordered(AT_ONCE)
         .try_filter_map(|folder| async move { Ok(folder) })
@@ -49,11 +53,32 @@ pub async fn list(
     Ok(whole)
 }
 
+/// The manifest that makes the backup below a prefix exist; encrypted when its name ends in `.age`.
+pub async fn manifest_key(storage: &dyn Storage, prefix: &str) -> Result<Option<Key>, Failure> {
+    for name in MANIFESTS {
+        let key = Key::parse(&format!("{}/{name}", prefix.trim_end_matches('/')))?;
+        if storage.head(&key).await?.is_some() {
+            return Ok(Some(key));
+        }
+    }
+    Ok(None)
+}
+
 /// What a backup says about itself.
-pub async fn manifest(storage: &dyn Storage, folder: &BackupFolder) -> Result<Manifest, Failure> {
-    let key = Key::parse(&folder.key(MANIFEST))?;
+pub async fn manifest(storage: &BoundStorage, folder: &BackupFolder) -> Result<Manifest, Failure> {
+    let BoundStorage { objects, keys } = storage;
+    let key = manifest_key(objects.as_ref(), &folder.prefix())
+        .await?
+        .ok_or_else(|| Failure::not_found(format!("{} does not exist", folder.key(MANIFEST))))?;
     let mut bytes = Vec::new();
-    let mut chunks = storage.get(&key, None).await?;
+    let mut chunks = objects
+        .get(&key, None)
+        .await?
+        .map_err(Failure::from)
+        .boxed();
+    if key.to_string().ends_with(ENCRYPTED) {
+        chunks = encryption::decrypt(chunks, keys.clone(), key.to_string());
+    }
     while let Some(chunk) = chunks.next().await {
         bytes.extend_from_slice(&chunk?);
         if bytes.len() > MANIFEST_BYTES {
@@ -67,7 +92,7 @@ pub async fn manifest(storage: &dyn Storage, folder: &BackupFolder) -> Result<Ma
 
 /// The manifests of many backups, in their order; a damaged one is an error of its own.
 pub async fn manifests(
-    storage: &dyn Storage,
+    storage: &BoundStorage,
     folders: Vec<BackupFolder>,
 ) -> Vec<(BackupFolder, Result<Manifest, Failure>)> {
     stream::iter(folders)

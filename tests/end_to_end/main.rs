@@ -1,6 +1,7 @@
 //! The program against real servers: what it does, what it refuses, and what it leaves.
 
 mod bad_input;
+mod encryption;
 mod interruptions;
 mod misbehaviour;
 mod restoring;

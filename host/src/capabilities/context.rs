@@ -15,7 +15,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::plugins::grants::Grants;
 use crate::plugins::limits::MemoryLimiter;
 use crate::storage::Storage;
-use crate::transfer::{Progress, Tasks};
+use crate::transfer::{Keys, Progress, Tasks};
 
 /// What the names that a plugin knows stand for.
 #[derive(Clone, Default)]
@@ -23,7 +23,16 @@ pub struct Bindings {
     /// By the name of the binding.
     pub databases: BTreeMap<String, ConnectionSettings>,
     /// By the name of the binding.
-    pub storage: BTreeMap<String, Arc<dyn Storage>>,
+    pub storage: BTreeMap<String, BoundStorage>,
+}
+
+/// Where objects lie, and how they are encrypted there.
+#[derive(Clone)]
+pub struct BoundStorage {
+    /// The objects, as stored.
+    pub objects: Arc<dyn Storage>,
+    /// Recipients and identities.
+    pub keys: Keys,
 }
 
 /// Hears of a set of objects before its first byte is written, and after it is published or removed.

@@ -11,7 +11,7 @@ mod storage;
 pub(crate) mod streams;
 mod values;
 
-pub use context::{Bindings, Drafts, StepContext, StepReport, Stop};
+pub use context::{Bindings, BoundStorage, Drafts, StepContext, StepReport, Stop};
 
 /// What `bindgen!` makes of `plugins/wit/0.1.0`. One module per version of the contract.
 pub mod v0_1_0 {

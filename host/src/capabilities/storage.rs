@@ -6,24 +6,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use manifest::StorageRight;
 use wasmtime::component::Resource;
 
-use super::context::{Drafts, StepContext, Unpublished, UnpublishedDraft};
+use super::context::{BoundStorage, Drafts, StepContext, Unpublished, UnpublishedDraft};
 use super::streams::ByteSource;
 use super::v0_1_0::orchestrator::plugin::storage::{Host, HostDraft, HostStore, Object, Range};
 use super::v0_1_0::orchestrator::plugin::streams::TransferOptions;
 use crate::failure::{Failure, FailureKind};
 use crate::storage::{Key, ObjectInfo, Storage};
-use crate::transfer::{Source, Transfer, object};
+use crate::transfer::{Keys, Source, Transfer, encryption, object};
 
 /// What a plugin holds as a `store`.
 pub struct Store {
     binding: String,
-    storage: Arc<dyn Storage>,
+    storage: BoundStorage,
 }
 
 /// What a plugin holds as a `draft`.
 pub struct Draft {
     binding: String,
-    storage: Arc<dyn Storage>,
+    storage: BoundStorage,
     prefix: String,
     puts: Arc<Puts>,
 }
@@ -43,7 +43,7 @@ impl StepContext {
     ) -> Result<(String, Arc<dyn Storage>), Failure> {
         let store = self.held(store)?;
         self.grants.storage(&store.binding, right)?;
-        Ok((store.binding.clone(), store.storage.clone()))
+        Ok((store.binding.clone(), store.storage.objects.clone()))
     }
 }
 
@@ -147,6 +147,7 @@ impl HostStore for StepContext {
         prefix: String,
     ) -> Result<Resource<Draft>, Failure> {
         let (binding, storage) = self.right(&store, StorageRight::Write)?;
+        let keys = self.held(&store)?.storage.keys.clone();
         let prefix = parse_key(prefix.trim_end_matches('/'))?.to_string();
         let present = self
             .stop
@@ -166,10 +167,31 @@ impl HostStore for StepContext {
         });
         self.keep(Draft {
             binding,
-            storage,
+            storage: BoundStorage {
+                objects: storage,
+                keys,
+            },
             prefix,
             puts: Arc::default(),
         })
+    }
+
+    async fn encrypts(&mut self, store: Resource<Store>) -> wasmtime::Result<bool> {
+        Ok(self.table.get(&store)?.storage.keys.encrypts())
+    }
+
+    async fn decrypt(
+        &mut self,
+        store: Resource<Store>,
+        source: Resource<ByteSource>,
+    ) -> Result<Resource<ByteSource>, Failure> {
+        let keys = self.held(&store)?.storage.keys.clone();
+        let held = self.released(source)?;
+        let label = held.label().to_owned();
+        let source = held
+            .into_source()
+            .recount(|chunks| encryption::decrypt(chunks, keys, label.clone()));
+        self.keep(ByteSource::new(source, label))
     }
 
     async fn drop(&mut self, store: Resource<Store>) -> wasmtime::Result<()> {
@@ -186,31 +208,86 @@ impl HostDraft for StepContext {
         sources: Vec<Resource<ByteSource>>,
         options: TransferOptions,
     ) -> Result<Resource<Transfer>, Failure> {
-        let sources = sources
-            .into_iter()
-            .map(|source| Ok(self.released(source)?.into_source()))
-            .collect::<Result<Vec<_>, Failure>>()?;
-        let draft = self.held(&draft)?;
-        let key = parse_key(&format!("{}/{name}", draft.prefix))?;
-        let (storage, puts) = (draft.storage.clone(), draft.puts.clone());
-        puts.begun.fetch_add(1, Ordering::SeqCst);
-        let meters = sources.iter().map(Source::meter).collect();
-        let expected = (options.expected_bytes > 0).then_some(options.expected_bytes);
-        let transfer =
-            self.tasks
-                .start(options.label, options.expected_bytes, meters, async move {
-                    let writer = storage.create(&key, expected).await?;
-                    let receipt = object::store(sources, writer).await?;
-                    puts.stored.fetch_add(1, Ordering::SeqCst);
-                    Ok(receipt)
-                })?;
-        self.keep(transfer)
+        self.put_as(Form::Plain, draft, &name, sources, options)
+    }
+
+    async fn put_encrypted(
+        &mut self,
+        draft: Resource<Draft>,
+        name: String,
+        sources: Vec<Resource<ByteSource>>,
+        options: TransferOptions,
+    ) -> Result<Resource<Transfer>, Failure> {
+        self.put_as(Form::Encrypted, draft, &name, sources, options)
     }
 
     async fn publish(
         &mut self,
         draft: Resource<Draft>,
         name: String,
+        bytes: Vec<u8>,
+    ) -> Result<(), Failure> {
+        self.publish_as(Form::Plain, draft, &name, bytes).await
+    }
+
+    async fn publish_encrypted(
+        &mut self,
+        draft: Resource<Draft>,
+        name: String,
+        bytes: Vec<u8>,
+    ) -> Result<(), Failure> {
+        self.publish_as(Form::Encrypted, draft, &name, bytes).await
+    }
+
+    async fn drop(&mut self, draft: Resource<Draft>) -> wasmtime::Result<()> {
+        // What it wrote is removed at the end of the step, when nothing writes any more.
+        self.table.delete(draft)?;
+        Ok(())
+    }
+}
+
+/// How a plugin wants an object stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Plain,
+    Encrypted,
+}
+
+impl StepContext {
+    fn put_as(
+        &mut self,
+        form: Form,
+        draft: Resource<Draft>,
+        name: &str,
+        sources: Vec<Resource<ByteSource>>,
+        options: TransferOptions,
+    ) -> Result<Resource<Transfer>, Failure> {
+        let sources = sources
+            .into_iter()
+            .map(|source| Ok(self.released(source)?.into_source()))
+            .collect::<Result<Vec<_>, Failure>>()?;
+        let draft = self.held(&draft)?;
+        let key = draft.key(form, name)?;
+        let (BoundStorage { objects, keys }, puts) = (draft.storage.clone(), draft.puts.clone());
+        puts.begun.fetch_add(1, Ordering::SeqCst);
+        let meters = sources.iter().map(Source::meter).collect();
+        let expected = (options.expected_bytes > 0).then_some(options.expected_bytes);
+        let transfer =
+            self.tasks
+                .start(options.label, options.expected_bytes, meters, async move {
+                    let writer = objects.create(&key, expected).await?;
+                    let receipt = object::store(sources, form.keys(&keys), writer).await?;
+                    puts.stored.fetch_add(1, Ordering::SeqCst);
+                    Ok(receipt)
+                })?;
+        self.keep(transfer)
+    }
+
+    async fn publish_as(
+        &mut self,
+        form: Form,
+        draft: Resource<Draft>,
+        name: &str,
         bytes: Vec<u8>,
     ) -> Result<(), Failure> {
         let draft = self.released(draft)?;
@@ -225,28 +302,65 @@ impl HostDraft for StepContext {
                 begun - stored
             )));
         }
-        let key = parse_key(&format!("{}/{name}", draft.prefix))?;
-        let work = publish(&draft, &key, bytes, &self.unpublished, self.drafts.as_ref());
+        let key = draft.key(form, name)?;
+        let work = publish(
+            &draft,
+            form,
+            &key,
+            bytes,
+            &self.unpublished,
+            self.drafts.as_ref(),
+        );
         self.stop.race(work).await
     }
+}
 
-    async fn drop(&mut self, draft: Resource<Draft>) -> wasmtime::Result<()> {
-        // What it wrote is removed at the end of the step, when nothing writes any more.
-        self.table.delete(draft)?;
-        Ok(())
+impl Form {
+    fn keys(self, keys: &Keys) -> Option<&Keys> {
+        (self == Self::Encrypted).then_some(keys)
+    }
+}
+
+impl Draft {
+    /// The key of an object, when the operator wants objects of this form.
+    fn key(&self, form: Form, name: &str) -> Result<Key, Failure> {
+        match (form, self.storage.keys.encrypts()) {
+            (Form::Plain, true) => {
+                return Err(Failure::refused(format!(
+                    "the storage {} takes encrypted objects alone, and {name} is not",
+                    self.binding
+                ))
+                .hint("this plugin does not know of encryption: use a newer one, or a storage without age_recipients"));
+            }
+            (Form::Encrypted, false) => {
+                return Err(Failure::invalid_input(format!(
+                    "{name} cannot be encrypted: the storage {} names no recipients",
+                    self.binding
+                )));
+            }
+            _ => {}
+        }
+        if (form == Form::Encrypted) != name.ends_with(".age") {
+            return Err(Failure::invalid_input(format!(
+                "names of encrypted objects end in .age, and no others: {name}"
+            )));
+        }
+        parse_key(&format!("{}/{name}", self.prefix))
     }
 }
 
 async fn publish(
     draft: &Draft,
+    form: Form,
     key: &Key,
     bytes: Vec<u8>,
     unpublished: &Unpublished,
     drafts: &dyn Drafts,
 ) -> Result<(), Failure> {
-    let mut writer = draft.storage.create(key, Some(bytes.len() as u64)).await?;
-    writer.write(bytes.into()).await?;
-    writer.finish().await?;
+    let BoundStorage { objects, keys } = &draft.storage;
+    let writer = objects.create(key, Some(bytes.len() as u64)).await?;
+    let source = Source::from_bytes(bytes.into());
+    object::store(vec![source], form.keys(keys), writer).await?;
     // No await from here on: a cancellation cannot come between the object and its record.
     unpublished.published(&draft.binding, &draft.prefix);
     drafts.closed(&draft.binding, &draft.prefix);

@@ -27,6 +27,10 @@ impl ByteSource {
         }
     }
 
+    pub(super) fn label(&self) -> &str {
+        &self.label
+    }
+
     /// The rest of the stream.
     pub(super) fn into_source(self) -> Source {
         if self.unread.is_empty() {

@@ -13,7 +13,7 @@ use super::run::{run_and_report, single};
 use super::table;
 use crate::backups;
 use crate::exit;
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::jobs::Project;
 
 #[derive(Debug, Subcommand)]
@@ -159,16 +159,18 @@ async fn list(command: ListCommand, project: &Project, output: &Output) -> Resul
             Some(binding) => binding.settings.database.clone(),
             None => name,
         });
-    let folders = backups::list(storage.as_ref(), database.as_deref()).await?;
-    let described = backups::manifests(storage.as_ref(), folders).await;
-    let damaged = described.iter().any(|(_, manifest)| manifest.is_err());
+    let folders = backups::list(storage.objects.as_ref(), database.as_deref()).await?;
+    let described = backups::manifests(&storage, folders).await;
+    let damaged = described
+        .iter()
+        .any(|(_, manifest)| matches!(manifest, Err(failure) if !is_locked(failure)));
     let document = json!({
-        "storage": storage.location(),
+        "storage": storage.objects.location(),
         "backups": described.iter().map(|(folder, manifest)| listed(folder, manifest)).collect::<Vec<_>>(),
     });
     output.result(&document, || {
         if described.is_empty() {
-            return format!("no backups in {}", storage.location());
+            return format!("no backups in {}", storage.objects.location());
         }
         let rows = described
             .iter()
@@ -194,8 +196,16 @@ fn row(folder: &BackupFolder, manifest: &Result<Manifest, Failure>) -> Vec<Strin
             table::count(manifest.totals.rows),
             table::bytes(manifest.totals.bytes),
         ],
+        Err(failure) if is_locked(failure) => {
+            vec![id, folder.database.clone(), "encrypted".to_owned()]
+        }
         Err(failure) => vec![id, folder.database.clone(), format!("damaged: {failure}")],
     }
+}
+
+/// Encrypted, and this machine has no identity that reads it: nothing is wrong with it.
+fn is_locked(failure: &Failure) -> bool {
+    failure.kind == FailureKind::InvalidInput
 }
 
 fn listed(folder: &BackupFolder, manifest: &Result<Manifest, Failure>) -> Value {
@@ -210,7 +220,11 @@ fn listed(folder: &BackupFolder, manifest: &Result<Manifest, Failure>) -> Value 
             "rows": manifest.totals.rows,
             "bytes": manifest.totals.bytes,
             "plain_bytes": manifest.totals.plain_bytes,
+            "encrypted": manifest.archive.encryption.is_some(),
         }),
+        Err(failure) if is_locked(failure) => {
+            json!({ "id": folder.id.to_string(), "database": folder.database, "encrypted": true })
+        }
         Err(failure) => {
             json!({ "id": folder.id.to_string(), "database": folder.database, "error": failure })
         }
@@ -221,8 +235,8 @@ async fn show(which: OneBackup, project: &Project, output: &Output) -> Result<u8
     let storage = project
         .storage(&storage_name(project, which.storage.as_deref())?)
         .await?;
-    let folder = backups::find(storage.as_ref(), &which.backup).await?;
-    let manifest = backups::manifest(storage.as_ref(), &folder).await?;
+    let folder = backups::find(storage.objects.as_ref(), &which.backup).await?;
+    let manifest = backups::manifest(&storage, &folder).await?;
     let document = serde_json::to_value(&manifest)
         .map_err(|error| Failure::internal(format!("writing JSON: {error}")))?;
     output.result(&document, || describe(&manifest))?;
@@ -249,6 +263,10 @@ fn describe(manifest: &Manifest) -> String {
                 "{} {}",
                 manifest.archive.version, manifest.archive.compression
             ),
+        ),
+        (
+            "encryption",
+            manifest.archive.encryption.map_or("", |_| "age").to_owned(),
         ),
         ("encoding", manifest.encoding.clone()),
         (
@@ -314,11 +332,11 @@ async fn delete(command: DeleteCommand, project: &Project, output: &Output) -> R
     let storage = project.storage(&name).await?;
     let mut prefixes = Vec::new();
     for selector in &command.backups {
-        let folder = backups::find(storage.as_ref(), selector).await?;
+        let folder = backups::find(storage.objects.as_ref(), selector).await?;
         prefixes.push(folder.prefix().trim_end_matches('/').to_owned());
     }
     if !command.dry_run && !command.yes {
-        agree(&storage.location(), &prefixes)?;
+        agree(&storage.objects.location(), &prefixes)?;
     }
     let mut parameters = Map::new();
     parameters.insert("storage".to_owned(), name.into());

@@ -205,8 +205,8 @@ async fn check_storage(project: &Project, name: &str, findings: &mut Vec<Finding
     let subject = format!("storage {name}");
     let checked = async {
         let storage = project.storage(name).await?;
-        round_trip(&storage).await?;
-        Ok::<_, Failure>(storage.location())
+        round_trip(&storage.objects).await?;
+        Ok::<_, Failure>(storage.objects.location())
     };
     findings.push(match checked.await {
         Ok(location) => good(

@@ -8,6 +8,7 @@ use crate::config::{Config, Environment, Sources};
 use crate::database::ProcessEnvironment;
 use crate::failure::Failure;
 use crate::jobs::{self, Project};
+use crate::transfer::Keys;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct Globals {
@@ -17,6 +18,14 @@ pub(super) struct Globals {
     /// local, staging or production; comes before the configuration's
     #[arg(long, global = true, value_name = "NAME")]
     pub environment: Option<String>,
+    /// Identity file of age that decrypts backups; comes before the storage's own
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "ORCHESTRATOR_AGE_IDENTITY_FILE"
+    )]
+    pub identity: Option<PathBuf>,
     /// What stdout is for
     #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
     pub output: Format,
@@ -59,7 +68,21 @@ impl Globals {
 
     /// Reads the configuration, opens the log, and closes what dead runs left.
     pub async fn open_project(&self) -> Result<Project, Failure> {
-        open(self.load_config()?).await
+        self.open(self.load_config()?).await
+    }
+
+    /// Opens a configuration that the command line may have added to.
+    pub async fn open(&self, mut config: Config) -> Result<Project, Failure> {
+        if let Some(file) = &self.identity {
+            let keys = Keys::default().read_identities(file).map_err(|error| {
+                Failure::invalid_input(format!("--identity: {error}"))
+                    .hint("name the file that `age-keygen` wrote")
+            })?;
+            for binding in config.storage.values_mut() {
+                binding.keys.identify_as(&keys);
+            }
+        }
+        open(config).await
     }
 }
 
@@ -70,7 +93,7 @@ fn parse_environment(name: &str) -> Result<Environment, Failure> {
     })
 }
 
-/// Opens a configuration that may have been added to.
+/// Opens a configuration as it is.
 pub(super) async fn open(config: Config) -> Result<Project, Failure> {
     let project = Project::open(config, compiled_code())?;
     let recovered = jobs::recover(&project).await?;

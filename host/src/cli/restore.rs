@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Map, Value};
 
 use super::backup::storage_name;
-use super::globals::{self, Globals};
+use super::globals::Globals;
 use super::output::Output;
 use super::run::{ConsentFlags, run_and_report, single};
 use crate::backups;
@@ -47,6 +47,12 @@ pub(super) struct RestoreCommand {
     /// No GRANT and no REVOKE
     #[arg(long, short = 'x', visible_alias = "no-acl")]
     no_privileges: bool,
+    /// Everything goes to the database's default tablespace
+    #[arg(long)]
+    no_tablespaces: bool,
+    /// Gather the planner's statistics of the restored tables at the end
+    #[arg(long)]
+    analyze: bool,
     /// Don't read the whole backup before anything is changed; each byte is still checked as it is loaded
     #[arg(long)]
     skip_verify: bool,
@@ -80,7 +86,7 @@ pub(super) async fn execute(
     } else {
         (String::new(), command.backup.clone())
     };
-    let project = globals::open(config).await?;
+    let project = globals.open(config).await?;
     let storage = match storage.is_empty() {
         true => storage_name(&project, command.storage.as_deref())?,
         false => storage,
@@ -105,6 +111,8 @@ pub(super) async fn execute(
         ("data_only", command.data_only),
         ("no_owner", command.no_owner),
         ("no_privileges", command.no_privileges),
+        ("no_tablespaces", command.no_tablespaces),
+        ("analyze", command.analyze),
         ("skip_verify", command.skip_verify),
     ];
     for (name, value) in flags {

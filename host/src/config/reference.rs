@@ -41,6 +41,7 @@ pub(super) struct Key {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
+    Texts,
     /// Never quoted in a message.
     Secret,
     Flag,
@@ -102,6 +103,7 @@ impl std::fmt::Display for Kind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Text => "text",
+            Self::Texts => "list of texts",
             Self::Secret => "secret text",
             Self::Flag => "true or false",
             Self::Number => "whole number",
@@ -171,6 +173,11 @@ keys! {
         "The access key's secret.";
     STORAGE_SECRET_KEY_FILE = "storage.<name>.secret_key_file", Kind::Path, None,
         "A file that holds the access key's secret.";
+
+    STORAGE_AGE_RECIPIENTS = "storage.<name>.age_recipients", Kind::Texts, None,
+        "Whoever may read the backups: recipients of age, as `age-keygen -y` prints them. With any, every object is encrypted and called <name>.age.";
+    STORAGE_AGE_IDENTITY_FILE = "storage.<name>.age_identity_file", Kind::Path, None,
+        "The file of `age-keygen` that decrypts backups. Needed to list what is in them, verify and restore them, not to make them. Before it comes --identity.";
 
     LOG_DATABASE = "log.database", Kind::Text, None,
         "The database that holds orchestrator.deployment_log. Left out, `app`, else the only database.";

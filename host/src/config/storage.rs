@@ -4,10 +4,11 @@ use super::error::{ConfigError, Problem};
 use super::name::Name;
 use super::reader::Section;
 use super::reference::{
-    STORAGE_ACCESS_KEY, STORAGE_ACCESS_KEY_FILE, STORAGE_CLASS, STORAGE_ENDPOINT,
-    STORAGE_PATH_STYLE, STORAGE_REGION, STORAGE_SECRET_KEY, STORAGE_SECRET_KEY_FILE,
-    STORAGE_SSE_KMS_KEY, STORAGE_URL,
+    STORAGE_ACCESS_KEY, STORAGE_ACCESS_KEY_FILE, STORAGE_AGE_IDENTITY_FILE, STORAGE_AGE_RECIPIENTS,
+    STORAGE_CLASS, STORAGE_ENDPOINT, STORAGE_PATH_STYLE, STORAGE_REGION, STORAGE_SECRET_KEY,
+    STORAGE_SECRET_KEY_FILE, STORAGE_SSE_KMS_KEY, STORAGE_URL,
 };
+use crate::transfer::encryption::{self, KeyError, Keys};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,6 +33,8 @@ pub struct StorageBinding {
     pub access_key: Option<String>,
     /// The access key's secret.
     pub secret_key: Option<SecretString>,
+    /// For whom objects are encrypted, and who reads them.
+    pub keys: Keys,
 }
 
 /// Where objects lie.
@@ -60,6 +63,7 @@ impl StorageBinding {
             storage_class: None,
             access_key: None,
             secret_key: None,
+            keys: Keys::default(),
         }
     }
 }
@@ -128,6 +132,7 @@ fn binding(section: &Section<'_>) -> Result<StorageBinding, ConfigError> {
         )));
     }
     let binding = StorageBinding {
+        keys: keys(section)?,
         path_style: section
             .value(&STORAGE_PATH_STYLE)?
             .map_or(endpoint.is_some(), |found| found.value),
@@ -151,6 +156,29 @@ fn binding(section: &Section<'_>) -> Result<StorageBinding, ConfigError> {
         )));
     }
     Ok(binding)
+}
+
+fn keys(section: &Section<'_>) -> Result<Keys, ConfigError> {
+    let unusable = |error: KeyError| {
+        Problem::new(
+            error.to_string(),
+            "make a pair with `age-keygen -o key.txt`; the recipient is its public half",
+        )
+    };
+    let mut keys = match section.value::<Vec<String>>(&STORAGE_AGE_RECIPIENTS)? {
+        Some(found) => found.try_map(|texts| {
+            let recipients = texts
+                .iter()
+                .map(|text| encryption::parse_recipient(text))
+                .collect::<Result<_, _>>();
+            recipients.map(Keys::to).map_err(unusable)
+        })?,
+        None => Keys::default(),
+    };
+    if let Some(found) = section.value::<PathBuf>(&STORAGE_AGE_IDENTITY_FILE)? {
+        keys = found.try_map(|file| keys.read_identities(&file).map_err(unusable))?;
+    }
+    Ok(keys)
 }
 
 fn parse(text: &str, folder: &Path) -> Result<StorageLocation, Problem> {

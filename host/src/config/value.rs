@@ -130,8 +130,13 @@ impl Value for Vec<String> {
     }
 
     fn from_toml(value: &DeValue<'_>, key: &Key, document: &Document<'_>) -> Result<Self, Problem> {
-        let DeValue::Array(items) = value else {
-            return Err(wrong_kind(&key.kind.to_string(), value));
+        let items = match value {
+            DeValue::Array(items) => items,
+            DeValue::String(text) => {
+                let text = interpolate(text, document.process)?;
+                return Self::from_text(&text, key, document.folder);
+            }
+            other => return Err(wrong_kind(&key.kind.to_string(), other)),
         };
         let word = |item: &toml::Spanned<DeValue<'_>>| match item.get_ref() {
             DeValue::String(text) => listed_word(&interpolate(text, document.process)?, key),

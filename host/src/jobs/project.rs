@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use secrecy::ExposeSecret;
+use secrecy::ExposeSecret as _;
 use tracing::debug;
 
+use crate::capabilities::BoundStorage;
 use crate::config::{Config, DatabaseBinding, StorageBinding};
 use crate::database::{self, Connection};
 use crate::deployment_log::{DeploymentLog, LogPaths, Redactor};
@@ -70,7 +71,7 @@ impl Project {
     }
 
     /// Opens a storage by the name of its binding.
-    pub async fn storage(&self, name: &str) -> Result<Arc<dyn Storage>, Failure> {
+    pub async fn storage(&self, name: &str) -> Result<BoundStorage, Failure> {
         let binding = self.config.storage.get(name).ok_or_else(|| {
             unknown(
                 "storage",
@@ -78,7 +79,10 @@ impl Project {
                 self.config.storage.keys().map(|name| name.as_str()),
             )
         })?;
-        Ok(open_storage(binding).await?)
+        Ok(BoundStorage {
+            objects: open_storage(binding).await?,
+            keys: binding.keys.clone(),
+        })
     }
 
     /// A connection to the database that holds the log's table, where the configuration names one.
@@ -140,6 +144,11 @@ fn register_secrets(config: &Config, redactor: &Redactor) {
         .filter_map(|binding| binding.secret_key.as_ref())
     {
         redactor.register(secret.expose_secret());
+    }
+    for binding in config.storage.values() {
+        for identity in binding.keys.secrets() {
+            redactor.register(identity.expose_secret());
+        }
     }
 }
 

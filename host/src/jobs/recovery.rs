@@ -3,9 +3,10 @@
 use tracing::warn;
 
 use super::project::Project;
+use crate::backups;
 use crate::deployment_log::Draft;
 use crate::failure::Failure;
-use crate::storage::{self, Key, Storage};
+use crate::storage;
 
 /// What the start of a command has found and closed.
 #[derive(Clone, Debug, Default)]
@@ -57,19 +58,20 @@ async fn clean_up(project: &Project, draft: &Draft, recovered: &mut Recovered) -
 
 async fn try_clean_up(project: &Project, draft: &Draft) -> Result<bool, Failure> {
     // A binding from the command line (a URL) is known by its location alone.
-    let storage = match project.storage(&draft.storage).await {
+    let storage = match project
+        .storage(&draft.storage)
+        .await
+        .map(|storage| storage.objects)
+    {
         Ok(storage) if storage.location() == draft.location => storage,
         _ => storage::open(&draft.location, storage::StorageOptions::default()).await?,
     };
-    let whole = is_published(storage.as_ref(), &draft.prefix).await?;
+    let whole = backups::manifest_key(storage.as_ref(), &draft.prefix)
+        .await?
+        .is_some();
     if !whole {
         storage::remove_all(storage.as_ref(), &draft.prefix).await?;
     }
     project.log.draft_closed(draft.run, &draft.prefix)?;
     Ok(!whole)
-}
-
-async fn is_published(storage: &dyn Storage, prefix: &str) -> Result<bool, Failure> {
-    let key = Key::parse(&format!("{prefix}/{}", archive::layout::MANIFEST))?;
-    Ok(storage.head(&key).await?.is_some())
 }

@@ -326,7 +326,8 @@ async fn resolve_backup(
                     .ok_or_else(|| {
                         Failure::invalid_input("a backup was named without a storage")
                     })?;
-                let folder = backups::find(storage.as_ref(), given.unwrap_or("latest")).await?;
+                let folder =
+                    backups::find(storage.objects.as_ref(), given.unwrap_or("latest")).await?;
                 folder.prefix().trim_end_matches('/').to_owned()
             }
         };

@@ -51,7 +51,7 @@ pub fn gunzip(chunks: Chunks) -> Chunks {
 /// Input given to a codec at once: bounds what a decompression bomb can make of it (1,032 to 1) to 16 MiB.
 const STEP_BYTES: usize = 16 * 1024;
 
-fn through<C, F>(chunks: Chunks, codec: C, step: F) -> Chunks
+pub(super) fn through<C, F>(chunks: Chunks, codec: C, step: F) -> Chunks
 where
     C: Send + 'static,
     F: Fn(&mut C, Option<&[u8]>) -> Result<Vec<u8>, Failure> + Send + 'static,

@@ -18,6 +18,13 @@ pub const GLOBALS: &str = "globals.sql";
 /// The last object of a backup, the one that makes it exist.
 pub const MANIFEST: &str = "manifest.json";
 
+/// The last object of an encrypted backup.
+pub const ENCRYPTED_MANIFEST: &str = "manifest.json.age";
+/// The names that the last object of a backup can have.
+pub const MANIFESTS: [&str; 2] = [MANIFEST, ENCRYPTED_MANIFEST];
+/// What the names of encrypted objects end in, as those of `age` do.
+pub const ENCRYPTED: &str = ".age";
+
 /// The name of a table's data in `toc.dat`: `4021.dat`.
 pub fn data_filename(dump_id: u32) -> String {
     format!("{dump_id}.dat")

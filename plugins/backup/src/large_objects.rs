@@ -4,15 +4,16 @@ use archive::layout;
 use archive::manifest::StoredObject;
 use archive::table_of_large_objects::TableOfLargeObjects;
 use archive::toc::Compression;
+use orchestrator_sdk::Error;
 use orchestrator_sdk::streams::{ByteSource, InFlight, TransferOptions};
-use orchestrator_sdk::{Error, storage};
 
+use crate::objects::Objects;
 use crate::readers::Readers;
 
 /// Stores them and `blobs.toc`; nothing where there are none.
 pub(crate) fn store(
     readers: &Readers,
-    draft: &storage::Draft,
+    stored: &Objects,
     large_objects: &[catalog::LargeObject],
     level: u8,
     compression: Compression,
@@ -28,7 +29,7 @@ pub(crate) fn store(
             Some(reader) => reader,
             None => finish_one(&mut under_way, &mut objects)?,
         };
-        let name = layout::stored_name(
+        let file = layout::stored_name(
             &layout::large_object_filename(large_object.oid),
             compression,
         );
@@ -40,17 +41,14 @@ pub(crate) fn store(
             label: format!("large object {}", large_object.oid),
             expected_bytes: 0,
         };
-        under_way.add(draft.put(&name, vec![bytes], &options)?, (reader, name));
+        let (transfer, name) = stored.put(&file, vec![bytes], &options)?;
+        under_way.add(transfer, (reader, name));
     }
     while !under_way.is_empty() {
         finish_one(&mut under_way, &mut objects)?;
     }
     let table = TableOfLargeObjects::of(large_objects.iter().map(|large_object| large_object.oid));
-    objects.push(crate::store_bytes(
-        draft,
-        layout::TABLE_OF_LARGE_OBJECTS,
-        &table.write(),
-    )?);
+    objects.push(stored.put_bytes(layout::TABLE_OF_LARGE_OBJECTS, &table.write())?);
     Ok(objects)
 }
 

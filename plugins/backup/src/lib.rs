@@ -3,17 +3,18 @@
 
 mod description;
 mod large_objects;
+mod objects;
 mod readers;
 mod table_data;
 
 use archive::layout::{self, BackupFolder, BackupId, BackupKind};
-use archive::manifest::{self, Manifest, StoredObject, Totals};
+use archive::manifest::{self, Manifest, Totals};
 use archive::toc::{Compression, Created, Format, Header, Toc, Version};
-use orchestrator_sdk::streams::{ByteSource, TransferOptions};
-use orchestrator_sdk::{Error, Operation, run, storage};
+use orchestrator_sdk::{Error, Operation, run};
 use serde::Deserialize;
 use serde_json::json;
 
+use objects::Objects;
 use readers::Readers;
 
 struct Backup;
@@ -67,21 +68,20 @@ impl Operation for Backup {
             }));
         }
 
-        let store = storage::open(&parameters.storage)?;
-        let draft = store.create(&folder.prefix())?;
+        let stored = Objects::create(&parameters.storage, &folder.prefix())?;
         run::phase("copying tables");
         readers.add(jobs)?;
         let compression = Compression::Gzip(Some(parameters.level));
         let mut objects = table_data::store(
             &readers,
-            &draft,
+            &stored,
             &dump.tables,
             parameters.level,
             compression,
         )?;
         objects.extend(large_objects::store(
             &readers,
-            &draft,
+            &stored,
             &dump.large_objects,
             parameters.level,
             compression,
@@ -93,7 +93,7 @@ impl Operation for Backup {
             entries: dump.entries,
             data_offsets: Default::default(),
         };
-        objects.push(store_bytes(&draft, layout::TOC, &toc.write())?);
+        objects.push(stored.put_bytes(layout::TOC, &toc.write())?);
         objects.sort_by(|one, other| one.name.cmp(&other.name));
         let totals = Totals::of(&objects)
             .ok_or_else(|| Error::internal("the sizes of the objects are past 64 bits"))?;
@@ -121,15 +121,13 @@ impl Operation for Backup {
                 version: Version::V1_14.to_string(),
                 compression: "gzip".to_owned(),
                 level: Some(parameters.level),
+                encryption: stored.encryption(),
             },
             filters: manifest::Filters::default(),
             totals,
             objects,
         };
-        let bytes = manifest
-            .write()
-            .map_err(|error| Error::internal(error.to_string()))?;
-        storage::Draft::publish(draft, layout::MANIFEST, &bytes)?;
+        stored.publish(&manifest)?;
 
         let result = json!({
             "id": folder.id.to_string(),
@@ -146,23 +144,6 @@ impl Operation for Backup {
         run::fact("backup", &result)?;
         Ok(result)
     }
-}
-
-/// Stores bytes of the plugin's own as one object.
-fn store_bytes(draft: &storage::Draft, name: &str, bytes: &[u8]) -> Result<StoredObject, Error> {
-    let options = TransferOptions {
-        label: name.to_owned(),
-        expected_bytes: bytes.len() as u64,
-    };
-    let receipt = draft
-        .put(name, vec![ByteSource::from_bytes(bytes)], &options)?
-        .wait()?;
-    Ok(StoredObject {
-        name: name.to_owned(),
-        bytes: receipt.bytes,
-        sha256: receipt.sha256,
-        table: None,
-    })
 }
 
 fn header(compression: Compression, begun: u64, database: &str, server_version: &str) -> Header {

@@ -5,9 +5,10 @@ use std::cmp::Reverse;
 use archive::layout;
 use archive::manifest::{Chunk, StoredObject, TableData};
 use archive::toc::Compression;
-use orchestrator_sdk::streams::{ByteSource, InFlight, Receipt, TransferOptions};
-use orchestrator_sdk::{Error, ErrorKind, storage};
+use orchestrator_sdk::streams::{ByteSource, InFlight, Part, Receipt, Transfer, TransferOptions};
+use orchestrator_sdk::{Error, ErrorKind};
 
+use crate::objects::Objects;
 use crate::readers::Readers;
 
 /// What pg_dump writes after a table's rows: the end of COPY's data for psql, and two empty lines.
@@ -21,7 +22,7 @@ pub(crate) fn expected_bytes(table: &catalog::TableData) -> u64 {
 /// Stores all tables.
 pub(crate) fn store(
     readers: &Readers,
-    draft: &storage::Draft,
+    stored: &Objects,
     tables: &[catalog::TableData],
     level: u8,
     compression: Compression,
@@ -36,10 +37,11 @@ pub(crate) fn store(
             Some(reader) => reader,
             None => finish_one(&mut under_way, &mut objects)?,
         };
-        let name = layout::stored_name(&layout::data_filename(table.dump_id), compression);
-        let transfer = begin(readers, reader, draft, table, &name, level).map_err(|error| {
-            error.while_doing(format_args!("copying {}.{}", table.schema, table.name))
-        })?;
+        let file = layout::stored_name(&layout::data_filename(table.dump_id), compression);
+        let (transfer, name) =
+            begin(readers, reader, stored, table, &file, level).map_err(|error| {
+                error.while_doing(format_args!("copying {}.{}", table.schema, table.name))
+            })?;
         under_way.add(transfer, (reader, table, name));
     }
     while !under_way.is_empty() {
@@ -51,11 +53,11 @@ pub(crate) fn store(
 fn begin(
     readers: &Readers,
     reader: usize,
-    draft: &storage::Draft,
+    stored: &Objects,
     table: &catalog::TableData,
-    name: &str,
+    file: &str,
     level: u8,
-) -> Result<orchestrator_sdk::streams::Transfer, Error> {
+) -> Result<(Transfer, String), Error> {
     let transaction = readers.get(reader);
     if reader > 0 {
         // The leader holds this lock already; waiting for it behind somebody's exclusive lock would wait for ever.
@@ -68,7 +70,7 @@ fn begin(
         label: format!("{}.{}", table.schema, table.name),
         expected_bytes: expected_bytes(table),
     };
-    draft.put(name, vec![rows, end], &options)
+    stored.put(file, vec![rows, end], &options)
 }
 
 fn locked(error: Error) -> Error {
@@ -94,11 +96,11 @@ fn finish_one(
         ));
     };
     let (receipt, (reader, table, name)) = ended?;
-    objects.push(stored(receipt, table, name)?);
+    objects.push(described(receipt, table, name)?);
     Ok(reader)
 }
 
-fn stored(
+fn described(
     receipt: Receipt,
     table: &catalog::TableData,
     name: String,
@@ -109,26 +111,37 @@ fn stored(
             table.schema, table.name
         ))
     })?;
+    let table = TableData {
+        dump_id: table.dump_id,
+        schema: table.schema.clone(),
+        name: table.name.clone(),
+        rows,
+        plain_bytes: receipt.plain_bytes,
+        chunks: chunks(&receipt, rows, name.ends_with(layout::ENCRYPTED)),
+    };
     Ok(StoredObject {
         name,
         bytes: receipt.bytes,
         sha256: receipt.sha256,
-        table: Some(TableData {
-            dump_id: table.dump_id,
-            schema: table.schema.clone(),
-            name: table.name.clone(),
-            rows,
-            plain_bytes: receipt.plain_bytes,
-            chunks: receipt
-                .parts
-                .into_iter()
-                .map(|part| Chunk {
-                    offset: part.offset,
-                    bytes: part.bytes,
-                    plain_bytes: part.plain_bytes,
-                    rows: part.rows.unwrap_or(0),
-                })
-                .collect(),
-        }),
+        table: Some(table),
     })
+}
+
+/// The pieces that can be read on their own: of an encrypted object, the whole.
+fn chunks(receipt: &Receipt, rows: u64, encrypted: bool) -> Vec<Chunk> {
+    if encrypted {
+        return vec![Chunk {
+            offset: 0,
+            bytes: receipt.bytes,
+            plain_bytes: receipt.plain_bytes,
+            rows,
+        }];
+    }
+    let chunk = |part: &Part| Chunk {
+        offset: part.offset,
+        bytes: part.bytes,
+        plain_bytes: part.plain_bytes,
+        rows: part.rows.unwrap_or(0),
+    };
+    receipt.parts.iter().map(chunk).collect()
 }

@@ -32,15 +32,7 @@ impl Backup {
     /// Reads the manifest and the table of contents, and looks at the names and lengths of all objects.
     pub fn open(binding: &str, prefix: &str) -> Result<Backup, Error> {
         let store = storage::open(binding)?;
-        let key = format!("{prefix}/{}", layout::MANIFEST);
-        if store.head(&key)?.is_none() {
-            return Err(Error::not_found(format!(
-                "there is no backup at {prefix}: {key} does not exist"
-            ))
-            .hint("`orchestrator backup list` shows the backups there are"));
-        }
-        let manifest = Manifest::read(&store.read(&key, FILE_BYTES_MAX)?)
-            .map_err(|error| corrupt(&key, error))?;
+        let manifest = read_manifest(&store, prefix)?;
         compare_lengths(&store, prefix, &manifest)?;
         let key = format!("{prefix}/{}", layout::TOC);
         let toc = Toc::read(&read_checked(&store, prefix, &manifest, layout::TOC)?)
@@ -67,7 +59,10 @@ impl Backup {
     /// The bytes of a data file as they were dumped, which fail at their end when they are not those of the manifest.
     pub fn read_data(&self, filename: &str) -> Result<ByteSource, Error> {
         let object = self.data_object(filename)?;
-        let source = self.read_object(object)?;
+        let mut source = self.read_object(object)?;
+        if self.manifest.archive.encryption.is_some() {
+            source = self.store.decrypt(source)?;
+        }
         Ok(match self.toc.header.compression {
             Compression::None => source,
             _ => ByteSource::gunzip(source),
@@ -156,6 +151,21 @@ impl Backup {
     }
 }
 
+fn read_manifest(store: &Store, prefix: &str) -> Result<Manifest, Error> {
+    for name in layout::MANIFESTS {
+        let key = format!("{prefix}/{name}");
+        if store.head(&key)?.is_some() {
+            let bytes = store.read(&key, FILE_BYTES_MAX)?;
+            return Manifest::read(&bytes).map_err(|error| corrupt(&key, error));
+        }
+    }
+    Err(Error::not_found(format!(
+        "there is no backup at {prefix}: {} does not exist",
+        layout::MANIFEST
+    ))
+    .hint("`orchestrator backup list` shows the backups there are"))
+}
+
 /// Names the objects that are missing or have another length than the manifest says.
 fn compare_lengths(store: &Store, prefix: &str, manifest: &Manifest) -> Result<(), Error> {
     let mut lengths = HashMap::new();
@@ -193,14 +203,19 @@ fn read_checked(
     name: &str,
 ) -> Result<Vec<u8>, Error> {
     let object = manifest
-        .object(name)
+        .file(name)
         .ok_or_else(|| corrupt(prefix, format!("the manifest does not name {name}")))?;
-    let source = store.get(&format!("{prefix}/{name}"), None)?;
-    let bytes = ByteSource::expect(source, object.bytes, &object.sha256)?.read_all(FILE_BYTES_MAX);
-    bytes.map_err(|error| match error.kind {
-        ErrorKind::Corrupt => unusable(error),
-        _ => error,
-    })
+    let source = store.get(&format!("{prefix}/{}", object.name), None)?;
+    let mut source = ByteSource::expect(source, object.bytes, &object.sha256)?;
+    if manifest.archive.encryption.is_some() {
+        source = store.decrypt(source)?;
+    }
+    source
+        .read_all(FILE_BYTES_MAX)
+        .map_err(|error| match error.kind {
+            ErrorKind::Corrupt => unusable(error),
+            _ => error,
+        })
 }
 
 fn stored<'a>(
@@ -209,7 +224,7 @@ fn stored<'a>(
     filename: &str,
 ) -> Result<&'a StoredObject, Error> {
     let name = layout::stored_name(filename, toc.header.compression);
-    manifest.object(&name).ok_or_else(|| {
+    manifest.file(&name).ok_or_else(|| {
         corrupt(
             layout::MANIFEST,
             format!("{name}, which the table of contents names, is not in it"),

@@ -22,9 +22,14 @@ impl Store {
         }
     }
 
-    /// A whole object. Fails with the kind `limit-exceeded` when it is longer than `max_bytes`.
+    /// A whole object, decrypted when its key ends in `.age`. Fails with the kind `limit-exceeded` when it is longer than
+    /// `max_bytes`.
     pub fn read(&self, key: &str, max_bytes: usize) -> Result<Vec<u8>, Error> {
-        self.get(key, None)?
+        let mut source = self.get(key, None)?;
+        if key.ends_with(".age") {
+            source = self.decrypt(source)?;
+        }
+        source
             .read_all(max_bytes)
             .map_err(|error| error.while_doing(format_args!("reading the object {key}")))
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use archive::Manifest;
-use archive::layout::MANIFEST;
+use archive::layout::{ENCRYPTED_MANIFEST, MANIFEST};
 use archive::manifest::StoredObject;
 
 /// The outcome of [`compare`].
@@ -44,7 +44,8 @@ pub fn compare<'a>(manifest: &'a Manifest, stored: &[(String, u64)]) -> Comparis
     let strangers = stored
         .iter()
         .map(|(name, _)| name)
-        .filter(|name| *name != MANIFEST && !known.contains(name.as_str()))
+        .filter(|name| *name != MANIFEST && *name != ENCRYPTED_MANIFEST)
+        .filter(|name| !known.contains(name.as_str()))
         .cloned()
         .collect();
     Comparison {

@@ -91,15 +91,19 @@ impl Operation for Verify {
 }
 
 fn read_manifest(store: &storage::Store, prefix: &str) -> Result<Manifest, Error> {
-    let key = format!("{prefix}/{}", layout::MANIFEST);
-    if store.head(&key)?.is_none() {
-        return Err(Error::not_found(format!(
-            "there is no backup at {prefix}: {key} does not exist"
-        ))
-        .hint("`orchestrator backup list` shows the backups there are"));
+    for name in layout::MANIFESTS {
+        let key = format!("{prefix}/{name}");
+        if store.head(&key)?.is_some() {
+            let bytes = store.read(&key, MANIFEST_BYTES_MAX)?;
+            return Manifest::read(&bytes)
+                .map_err(|error| Error::corrupt(format!("{key}: {error}")));
+        }
     }
-    let bytes = store.read(&key, MANIFEST_BYTES_MAX)?;
-    Manifest::read(&bytes).map_err(|error| Error::corrupt(format!("{key}: {error}")))
+    Err(Error::not_found(format!(
+        "there is no backup at {prefix}: {} does not exist",
+        layout::MANIFEST
+    ))
+    .hint("`orchestrator backup list` shows the backups there are"))
 }
 
 orchestrator_sdk::export!(Verify);

@@ -7,7 +7,7 @@ use serde_json::error::Category;
 
 use super::{Chunk, FORMAT_VERSION, Manifest, StoredObject, TableData, Tool, Totals};
 use crate::civil_time::CivilTime;
-use crate::layout::{MANIFEST, is_object_name};
+use crate::layout::{ENCRYPTED, ENCRYPTED_MANIFEST, MANIFEST, is_object_name};
 use crate::toc::Version;
 
 /// Why a `manifest.json` cannot be used.
@@ -85,7 +85,7 @@ pub(super) fn validate(manifest: &Manifest) -> Result<(), ManifestError> {
     }
     let mut names = BTreeSet::new();
     for object in &manifest.objects {
-        validate_object(object)?;
+        validate_object(object, manifest.archive.encryption.is_some())?;
         ensure(names.insert(&object.name), || {
             format!("two objects are called {}", object.name)
         })?;
@@ -96,10 +96,14 @@ pub(super) fn validate(manifest: &Manifest) -> Result<(), ManifestError> {
     )
 }
 
-fn validate_object(object: &StoredObject) -> Result<(), ManifestError> {
+fn validate_object(object: &StoredObject, encrypted: bool) -> Result<(), ManifestError> {
     let name = &object.name;
-    ensure(is_object_name(name) && name != MANIFEST, || {
+    let manifest = name == MANIFEST || name == ENCRYPTED_MANIFEST;
+    ensure(is_object_name(name) && !manifest, || {
         format!("{name:?} cannot be the name of an object")
+    })?;
+    ensure(name.ends_with(ENCRYPTED) == encrypted, || {
+        format!("{name} is encrypted, or the others are, and not both")
     })?;
     ensure(is_sha256(&object.sha256), || {
         format!("the digest of {name} is not a SHA-256")

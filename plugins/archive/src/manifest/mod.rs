@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub use check::ManifestError;
 pub use objects::{Chunk, StoredObject, TableData, Totals};
 
-use crate::layout::{BackupId, BackupKind};
+use crate::layout::{BackupId, BackupKind, ENCRYPTED};
 
 /// The version of the format that this code writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -128,6 +128,17 @@ pub struct ArchiveFormat {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     /// Of the compression, where it has one.
     pub level: Option<u8>,
+    /// `age` where every object is an age file of its own; absent where nothing is encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
+}
+
+/// How every object is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encryption {
+    /// age-encryption.org/v1.
+    Age,
 }
 
 /// What was asked for, as patterns; all empty for a whole database.
@@ -170,6 +181,14 @@ impl Manifest {
     /// The object of this name.
     pub fn object(&self, name: &str) -> Option<&StoredObject> {
         self.objects.iter().find(|object| object.name == name)
+    }
+
+    /// The object that holds this file of the archive, under the name that encryption gives it.
+    pub fn file(&self, name: &str) -> Option<&StoredObject> {
+        match self.archive.encryption {
+            None => self.object(name),
+            Some(Encryption::Age) => self.object(&format!("{name}{ENCRYPTED}")),
+        }
     }
 }
 

@@ -74,6 +74,7 @@ fn example() -> Manifest {
             version: "1.14".to_owned(),
             compression: "gzip".to_owned(),
             level: Some(1),
+            encryption: None,
         },
         filters: Filters::default(),
         totals: Totals {
