@@ -66,10 +66,14 @@ fn wrong_words_on_the_command_line() {
             "--param",
             "database=source",
             "--param",
-            "lvel=3",
+            "compres=zstd",
         ])
         .expect_code(2);
-    assert!(outcome.stderr.contains("\"level\""), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("\"compress\""),
+        "{}",
+        outcome.stderr
+    );
     let outcome = project
         .run(["restore", "latest", "--to", "target"])
         .expect_code(1);

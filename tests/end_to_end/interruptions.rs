@@ -25,7 +25,7 @@ fn start(project: &Project) -> Child {
             "source",
             "--jobs",
             "1",
-            "--level",
+            "--compress",
             "9",
         ])
         .stdout(Stdio::null())

@@ -28,16 +28,20 @@ fn project(server: &PostgresServer) -> Project {
 
 /// Backs up `source`; the folder of the backup.
 fn back_up(project: &Project) -> PathBuf {
-    let outcome = project
-        .run([
-            "backup",
-            "create",
-            "--database",
-            "source",
-            "--output",
-            "json",
-        ])
-        .expect_code(0);
+    back_up_with(project, &[])
+}
+
+fn back_up_with(project: &Project, options: &[&str]) -> PathBuf {
+    let mut arguments = vec![
+        "backup",
+        "create",
+        "--database",
+        "source",
+        "--output",
+        "json",
+    ];
+    arguments.extend(options);
+    let outcome = project.run(arguments).expect_code(0);
     let prefix = outcome.json()["steps"][0]["result"]["prefix"]
         .as_str()
         .expect("a prefix")

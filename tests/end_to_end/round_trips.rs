@@ -5,22 +5,44 @@ use std::path::PathBuf;
 
 use end_to_end::{PostgresServer, Project, Version, repository};
 
-use crate::{back_up, project};
+use crate::{back_up, back_up_with, project};
 
 /// Backs up `source`, restores it with this program and with stock pg_restore, and compares stock dumps of all three.
 fn assert_comes_back(server: &PostgresServer, project: &Project, what: &str) {
+    assert_comes_back_with(server, project, what, &[]);
+}
+
+fn assert_comes_back_with(
+    server: &PostgresServer,
+    project: &Project,
+    what: &str,
+    restore_options: &[&str],
+) {
+    assert_comes_back_as(server, project, what, restore_options, &[]);
+}
+
+/// Several connections that load one table put its rows in another order; with `--jobs 1` it is the same.
+fn assert_comes_back_as(
+    server: &PostgresServer,
+    project: &Project,
+    what: &str,
+    options: &[&str],
+    backup_options: &[&str],
+) {
     let before = server.pg_dump("source");
-    let archive = back_up(project);
+    let archive = back_up_with(project, backup_options);
     let rename = "ALTER DATABASE source RENAME TO gone";
     server.psql("postgres", rename);
-    project
-        .run(["restore", "latest", "--to", "target", "--create"])
-        .expect_code(0);
-    assert_same(
-        &before,
-        &server.pg_dump("target"),
-        &format!("{what}, restored by this program"),
-    );
+    let mut restore = vec!["restore", "latest", "--to", "target", "--create"];
+    restore.extend(options);
+    project.run(restore).expect_code(0);
+    let after = server.pg_dump("target");
+    let what_by_us = format!("{what}, restored by this program");
+    if options.is_empty() {
+        assert_same(&rows_sorted(&before), &rows_sorted(&after), &what_by_us);
+    } else {
+        assert_same(&before, &after, &what_by_us);
+    }
     server.psql("postgres", "CREATE DATABASE stock TEMPLATE template0");
     // As pg_restore --create does it: the archive brings its own public schema.
     server.pg_restore(&archive, "stock", &["-j4"]);
@@ -33,6 +55,23 @@ fn assert_comes_back(server: &PostgresServer, project: &Project, what: &str) {
         server.psql("postgres", &format!("DROP DATABASE {database}"));
     }
     fs::remove_dir_all(project.path().join("backups")).expect("the backups");
+}
+
+/// A dump whose blocks of rows are sorted.
+fn rows_sorted(dump: &str) -> String {
+    let mut lines: Vec<&str> = dump.lines().collect();
+    let mut start = None;
+    for at in 0..lines.len() {
+        match start {
+            None if lines[at].starts_with("COPY ") => start = Some(at + 1),
+            Some(first) if lines[at] == "\\." => {
+                lines[first..at].sort_unstable();
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    lines.join("\n")
 }
 
 fn assert_same(before: &str, after: &str, what: &str) {
@@ -88,6 +127,35 @@ fn pgbench(version: Version) {
         String::from_utf8_lossy(&filled.stderr)
     );
     assert_comes_back(&server, &project, "pgbench at scale 50");
+}
+
+#[test]
+fn one_connection_keeps_the_order_of_rows() {
+    let server = PostgresServer::start(Version::V15);
+    let project = project(&server);
+    server.create_database("source");
+    server.psql(
+        "source",
+        "CREATE TABLE big AS SELECT i AS id, md5(i::text) AS text FROM generate_series(1, 1000000) i",
+    );
+    assert_comes_back_with(&server, &project, "a big table", &["--jobs", "1"]);
+}
+
+#[test]
+fn every_compression_comes_back() {
+    let server = PostgresServer::start(Version::V18);
+    let project = project(&server);
+    server.create_example("source");
+    server.psql(
+        "source",
+        "CREATE TABLE big AS SELECT i AS id, md5(i::text) AS text FROM generate_series(1, 1000000) i;
+         SELECT lo_from_bytea(4711, decode(repeat('00ff', 100000), 'hex'))",
+    );
+    server.psql("postgres", "ALTER DATABASE source RENAME TO kept");
+    for compress in ["none", "gzip:1", "gzip:9", "zstd", "zstd:-3", "zstd:9"] {
+        server.psql("postgres", "CREATE DATABASE source TEMPLATE kept");
+        assert_comes_back_as(&server, &project, compress, &[], &["--compress", compress]);
+    }
 }
 
 #[test]

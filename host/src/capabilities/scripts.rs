@@ -1,5 +1,6 @@
 //! Statements and copies that run one after another in the background.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures_util::TryStreamExt;
@@ -14,6 +15,18 @@ pub(super) enum Step {
     Statement(String),
     CopyIn(String, Source),
     WriteLargeObject(u32, Source),
+}
+
+/// Steps whose bytes are fetched and decompressed at the same time: the one that is loaded, and the one after it.
+const READ_AHEAD: usize = 2;
+
+impl Step {
+    fn read_ahead(&mut self) {
+        if let Self::CopyIn(_, source) | Self::WriteLargeObject(_, source) = self {
+            let nothing = Source::from_bytes(bytes::Bytes::new());
+            *source = std::mem::replace(source, nothing).ahead();
+        }
+    }
 }
 
 /// Set at the start of an atomic script, gone when a statement of it has ended the transaction.
@@ -69,7 +82,20 @@ async fn commit(link: &Arc<Link>) -> Result<(), Failure> {
 async fn run_steps(link: &Arc<Link>, steps: Vec<Step>) -> Result<Receipt, Failure> {
     let mut receipt = Receipt::default();
     let mut total = 0;
-    for step in steps {
+    let mut steps: VecDeque<Step> = steps.into();
+    let mut begun = 0;
+    loop {
+        // The bytes of the next step come while those of this one are loaded.
+        while begun < READ_AHEAD
+            && let Some(step) = steps.get_mut(begun)
+        {
+            step.read_ahead();
+            begun += 1;
+        }
+        let Some(step) = steps.pop_front() else {
+            break;
+        };
+        begun -= 1;
         let rows = match step {
             Step::Statement(sql) => link.run(affected(link, &sql)).await?,
             Step::CopyIn(sql, source) => {

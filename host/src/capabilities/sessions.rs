@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use crate::database::Connection;
 use crate::failure::{Failure, FailureKind};
 use crate::transfer::source::Chunks;
-use crate::transfer::{Source, Tasks};
+use crate::transfer::{Source, Tasks, Turn};
 
 /// What a plugin holds as a `connection`.
 pub struct Session {
@@ -222,9 +222,10 @@ impl Transaction {
     /// `COPY ... TO STDOUT`, run when it is pulled; several of one transaction take turns.
     pub(super) fn copy_out(&self, sql: String) -> Source {
         let link = self.link.clone();
-        let queue = self.lane.queue();
+        let turn = Turn::new(self.lane.queue());
+        let place = turn.clone();
         Source::rows(Source::deferred(async move {
-            let turn = queue.lock_owned().await;
+            let turn = place.taken().await;
             link.check()?;
             let running = Running::new(&link);
             let copy = match link.client().copy_out(&sql).await {
@@ -240,14 +241,16 @@ impl Transaction {
                 running,
             ))
         }))
+        .after(turn)
     }
 
     /// The bytes of a large object.
     pub(super) fn read_large_object(&self, oid: u32) -> Source {
         let link = self.link.clone();
-        let queue = self.lane.queue();
+        let turn = Turn::new(self.lane.queue());
+        let place = turn.clone();
         Source::new(Source::deferred(async move {
-            let turn = queue.lock_owned().await;
+            let turn = place.taken().await;
             link.check()?;
             let state = (link, turn, 0i64);
             Ok(
@@ -269,6 +272,7 @@ impl Transaction {
                 .boxed(),
             )
         }))
+        .after(turn)
     }
 
     /// `COPY ... FROM STDIN`: the number of rows.

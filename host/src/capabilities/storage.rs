@@ -266,6 +266,7 @@ impl StepContext {
             .into_iter()
             .map(|source| Ok(self.released(source)?.into_source()))
             .collect::<Result<Vec<_>, Failure>>()?;
+        sources.iter().for_each(Source::claim);
         let draft = self.held(&draft)?;
         let key = draft.key(form, name)?;
         let (BoundStorage { objects, keys }, puts) = (draft.storage.clone(), draft.puts.clone());

@@ -113,9 +113,11 @@ impl HostByteSource for StepContext {
         level: u8,
     ) -> Result<Resource<ByteSource>, Failure> {
         let held = self.released(source)?;
-        let level = codec::check_gzip_level(level)?;
+        let level = codec::gzip::check_level(level)?;
         let label = held.label.clone();
-        let source = held.into_source().map(|chunks| codec::gzip(chunks, level));
+        let source = held
+            .into_source()
+            .map(|chunks| codec::gzip::compress(chunks, level));
         self.keep(ByteSource::new(source, label))
     }
 
@@ -125,8 +127,42 @@ impl HostByteSource for StepContext {
     ) -> wasmtime::Result<Resource<ByteSource>> {
         let held = self.table.delete(source)?;
         let label = held.label.clone();
-        let source = held.into_source().recount(codec::gunzip);
+        let source = held.into_source().recount(codec::gzip::decompress);
         self.push_source(ByteSource::new(source, label))
+    }
+
+    async fn zstd(
+        &mut self,
+        source: Resource<ByteSource>,
+        level: i8,
+    ) -> Result<Resource<ByteSource>, Failure> {
+        let held = self.released(source)?;
+        let level = codec::zstd::check_level(level)?;
+        let label = held.label.clone();
+        let source = held
+            .into_source()
+            .map(|chunks| codec::zstd::compress(chunks, level));
+        self.keep(ByteSource::new(source, label))
+    }
+
+    async fn unzstd(
+        &mut self,
+        source: Resource<ByteSource>,
+    ) -> Result<Resource<ByteSource>, Failure> {
+        let held = self.released(source)?;
+        let label = held.label.clone();
+        let source = held.into_source().recount(codec::zstd::decompress);
+        self.keep(ByteSource::new(source, label))
+    }
+
+    async fn unlz4(
+        &mut self,
+        source: Resource<ByteSource>,
+    ) -> Result<Resource<ByteSource>, Failure> {
+        let held = self.released(source)?;
+        let label = held.label.clone();
+        let source = held.into_source().recount(codec::lz4::decompress);
+        self.keep(ByteSource::new(source, label))
     }
 
     async fn expect(
@@ -209,6 +245,12 @@ impl HostTransfer for StepContext {
                 .collect(),
             steps: receipt.steps,
         })
+    }
+
+    async fn part_digests(&mut self, transfer: Resource<Transfer>) -> Result<Vec<String>, Failure> {
+        let outcome = self.held(&transfer)?.outcome();
+        let receipt = self.stop.race(outcome).await?;
+        Ok(receipt.parts.into_iter().map(|part| part.sha256).collect())
     }
 
     async fn cancel(&mut self, transfer: Resource<Transfer>) -> wasmtime::Result<()> {

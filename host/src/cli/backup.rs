@@ -41,9 +41,9 @@ pub(super) struct CreateCommand {
     /// Connections that read at the same time [default: one for each core]
     #[arg(long, short, value_name = "N")]
     jobs: Option<u32>,
-    /// gzip level, 0 (none) to 9 (smallest) [default: 6]
-    #[arg(long, short = 'Z', value_name = "LEVEL")]
-    level: Option<u8>,
+    /// gzip, zstd or none, or with a level: gzip:9, zstd:3 [default: gzip]
+    #[arg(long, short = 'Z', value_name = "METHOD[:LEVEL]")]
+    compress: Option<String>,
     /// Why it is taken; stands in the backup's name [default: full]
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
@@ -118,7 +118,7 @@ async fn create(command: CreateCommand, project: &Project, output: &Output) -> R
         ("database", command.database.map(Value::from)),
         ("storage", command.storage.map(Value::from)),
         ("jobs", command.jobs.map(Value::from)),
-        ("level", command.level.map(Value::from)),
+        ("compress", command.compress.map(Value::from)),
         ("kind", command.kind.map(Value::from)),
     ];
     parameters.extend(

@@ -151,7 +151,7 @@ pub fn encrypt(chunks: Chunks, keys: &Keys) -> Result<Chunks, Failure> {
                     .map_or(Ok(()), |writer| writer.finish().map(|_| ())),
             };
             written.map_err(|error| Failure::internal(format!("encrypting: {error}")))?;
-            Ok(output.take())
+            Ok((output.take(), chunk.map_or(0, <[u8]>::len)))
         },
     )))
 }

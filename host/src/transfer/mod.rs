@@ -9,12 +9,15 @@
 
 pub mod codec;
 pub mod encryption;
+pub mod join;
 pub mod meter;
 pub mod object;
 pub mod source;
 pub mod task;
+pub mod turn;
 
 pub use encryption::Keys;
 pub use meter::{Meter, Progress};
 pub use source::Source;
 pub use task::{Receipt, Tasks, Transfer};
+pub use turn::Turn;

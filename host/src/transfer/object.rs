@@ -1,13 +1,12 @@
 //! Sinks: an object in a storage, and nowhere.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 
 use super::encryption::{self, Keys};
-use super::source::{Chunks, Source};
-use super::task::{Part, Receipt};
+use super::join::{Parts, joined};
+use super::source::Source;
+use super::task::Receipt;
 use crate::failure::Failure;
 use crate::storage::ObjectWriter;
 
@@ -58,68 +57,6 @@ pub async fn store(
         parts,
         steps: Vec::new(),
     })
-}
-
-/// The parts of an object, noted by the stream that joins them.
-#[derive(Clone, Default)]
-struct Parts(Arc<Mutex<Vec<Part>>>);
-
-impl Parts {
-    fn push(&self, part: Part) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(part);
-    }
-
-    fn take(&self) -> Vec<Part> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// One stream of all sources; each is noted when it has ended.
-fn joined(sources: Vec<Source>, parts: Parts) -> Chunks {
-    struct Current {
-        chunks: Chunks,
-        part: Part,
-        plain: Arc<super::Meter>,
-        rows: Option<Arc<super::Meter>>,
-    }
-    let state = (sources.into_iter(), None::<Current>, 0u64, parts);
-    stream::try_unfold(
-        state,
-        |(mut sources, mut current, mut offset, parts)| async move {
-            loop {
-                let Some(open) = current.as_mut() else {
-                    let Some(source) = sources.next() else {
-                        return Ok(None);
-                    };
-                    current = Some(Current {
-                        plain: source.meter(),
-                        rows: source.rows_of(),
-                        chunks: source.into_chunks(),
-                        part: Part {
-                            offset,
-                            ..Part::default()
-                        },
-                    });
-                    continue;
-                };
-                if let Some(chunk) = open.chunks.next().await.transpose()? {
-                    open.part.bytes += chunk.len() as u64;
-                    return Ok(Some((chunk, (sources, current, offset, parts))));
-                }
-                offset += open.part.bytes;
-                parts.push(Part {
-                    plain_bytes: open.plain.plain_bytes(),
-                    rows: open.rows.as_ref().map(|meter| meter.rows()),
-                    ..std::mem::take(&mut open.part)
-                });
-                current = None;
-            }
-        },
-    )
-    .boxed()
 }
 
 /// Reads to the end and keeps nothing but the count and the SHA-256.

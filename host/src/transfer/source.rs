@@ -7,8 +7,11 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::meter::Meter;
+use super::turn::Turn;
 use crate::failure::Failure;
 
 /// What flows between the parts of a pipeline.
@@ -23,6 +26,7 @@ pub struct Source {
     pub(super) chunks: Chunks,
     meter: Arc<Meter>,
     counts_rows: bool,
+    turn: Option<Turn>,
 }
 
 impl Source {
@@ -36,6 +40,7 @@ impl Source {
                 .boxed(),
             meter,
             counts_rows: false,
+            turn: None,
         }
     }
 
@@ -52,6 +57,7 @@ impl Source {
                 .boxed(),
             meter,
             counts_rows: true,
+            turn: None,
         }
     }
 
@@ -66,6 +72,27 @@ impl Source {
     /// Bytes that are at hand.
     pub fn from_bytes(bytes: Bytes) -> Self {
         Self::new(stream::once(async move { Ok(bytes) }).boxed())
+    }
+
+    /// The stream waits for a turn before its first byte.
+    #[must_use]
+    pub fn after(self, turn: Turn) -> Self {
+        Self {
+            turn: Some(turn),
+            ..self
+        }
+    }
+
+    /// Queues up for the turn that the stream waits for: those who claim first are read first.
+    pub fn claim(&self) {
+        if let Some(turn) = &self.turn {
+            turn.claim();
+        }
+    }
+
+    /// The same for all sources that wait for the same thing, and so cannot be read at the same time.
+    pub fn queue_id(&self) -> Option<usize> {
+        self.turn.as_ref().map(Turn::queue_id)
     }
 
     /// Counts bytes before compression, and rows where the source is a COPY.
@@ -90,7 +117,16 @@ impl Source {
     /// Passes the chunks through `step`, and counts what comes out of it instead: after decompression.
     #[must_use]
     pub fn recount(self, step: impl FnOnce(Chunks) -> Chunks) -> Self {
-        Self::new(step(self.chunks))
+        Self {
+            turn: self.turn,
+            ..Self::new(step(self.chunks))
+        }
+    }
+
+    /// From now on the stream is produced by a task of its own, as far ahead of its reader as there is room.
+    #[must_use]
+    pub fn ahead(self) -> Self {
+        self.map(ahead)
     }
 
     /// Fails at the end unless the stream was exactly this long and has this SHA-256.
@@ -145,25 +181,62 @@ impl Source {
     }
 }
 
+/// What may be produced ahead of its reader.
+const AHEAD_BYTES: usize = 16 * 1024 * 1024;
+
+fn ahead(mut chunks: Chunks) -> Chunks {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let room = Arc::new(Semaphore::new(AHEAD_BYTES));
+    let task = AbortOnDropHandle::new(tokio::spawn(async move {
+        while let Some(chunk) = chunks.next().await {
+            let bytes = chunk.as_ref().map_or(0, Bytes::len);
+            let permit = room
+                .clone()
+                .acquire_many_owned(bytes.clamp(1, AHEAD_BYTES) as u32)
+                .await;
+            if sender.send(Some((chunk, permit))).is_err() {
+                return;
+            }
+        }
+        // The end: a channel that closes without it has lost its task.
+        let _ = sender.send(None);
+    }));
+    stream::unfold(Some((receiver, task)), |state| async move {
+        let (mut receiver, task) = state?;
+        match receiver.recv().await {
+            Some(Some((Ok(chunk), _))) => Some((Ok(chunk), Some((receiver, task)))),
+            Some(Some((Err(failure), _))) => Some((Err(failure), None)),
+            Some(None) => None,
+            None => Some((Err(Failure::internal("a stream ended abnormally")), None)),
+        }
+    })
+    .boxed()
+}
+
 /// Joins small chunks to about [`CHUNK_BYTES`]: PostgreSQL sends a row a message.
 pub fn gather(chunks: Chunks) -> Chunks {
+    gather_to(chunks, CHUNK_BYTES)
+}
+
+/// Joins small chunks to at least this size, all but the last.
+pub fn gather_to(chunks: Chunks, bytes: usize) -> Chunks {
     let state = (chunks, BytesMut::new(), false);
-    stream::unfold(state, |(mut chunks, mut buffer, ended)| async move {
+    stream::unfold(state, move |(mut chunks, mut buffer, ended)| async move {
         if ended {
             return None;
         }
         loop {
             match chunks.next().await {
                 // A chunk that is large already passes as it is.
-                Some(Ok(chunk)) if buffer.is_empty() && chunk.len() >= CHUNK_BYTES => {
+                Some(Ok(chunk)) if buffer.is_empty() && chunk.len() >= bytes => {
                     return Some((Ok(chunk), (chunks, buffer, false)));
                 }
                 Some(Ok(chunk)) => {
                     if buffer.capacity() == 0 {
-                        buffer.reserve(CHUNK_BYTES + CHUNK_BYTES / 4);
+                        buffer.reserve(bytes + bytes / 4);
                     }
                     buffer.extend_from_slice(&chunk);
-                    if buffer.len() >= CHUNK_BYTES {
+                    if buffer.len() >= bytes {
                         return Some((Ok(buffer.split().freeze()), (chunks, buffer, false)));
                     }
                 }
@@ -208,6 +281,17 @@ mod tests {
         let all = source.into_chunks().collect::<Vec<_>>().await;
         assert_eq!(all.len(), 1);
         assert_eq!((meter.rows(), meter.plain_bytes()), (3, 15));
+    }
+
+    #[tokio::test]
+    async fn a_stream_whose_task_panics_is_not_a_short_one() {
+        let broken = chunks(&[b"hello"]).chain(stream::once(async { panic!("a fault") }));
+        let failure = drain(Source::new(broken.boxed()).ahead())
+            .await
+            .unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Internal);
+        let whole = Source::new(chunks(&[b"hello ", b"world"])).ahead();
+        assert_eq!(drain(whole).await.unwrap(), b"hello world");
     }
 
     #[tokio::test]

@@ -24,6 +24,8 @@ pub struct Part {
     pub plain_bytes: u64,
     /// Of a COPY.
     pub rows: Option<u64>,
+    /// Of its bytes in the object, before encryption; 64 lowercase hex digits.
+    pub sha256: String,
 }
 
 /// What a transfer did. Bytes are those stored (or discarded); plain bytes are those before compression.

@@ -3,10 +3,10 @@
 use archive::layout;
 use archive::manifest::StoredObject;
 use archive::table_of_large_objects::TableOfLargeObjects;
-use archive::toc::Compression;
 use orchestrator_sdk::Error;
-use orchestrator_sdk::streams::{ByteSource, InFlight, TransferOptions};
+use orchestrator_sdk::streams::{InFlight, TransferOptions};
 
+use crate::compression::Method;
 use crate::objects::Objects;
 use crate::readers::Readers;
 
@@ -15,8 +15,7 @@ pub(crate) fn store(
     readers: &Readers,
     stored: &Objects,
     large_objects: &[catalog::LargeObject],
-    level: u8,
-    compression: Compression,
+    method: Method,
 ) -> Result<Vec<StoredObject>, Error> {
     let mut objects = Vec::new();
     if large_objects.is_empty() {
@@ -31,12 +30,9 @@ pub(crate) fn store(
         };
         let file = layout::stored_name(
             &layout::large_object_filename(large_object.oid),
-            compression,
+            method.of_archive(),
         );
-        let bytes = ByteSource::gzip(
-            readers.get(reader).read_large_object(large_object.oid)?,
-            level,
-        )?;
+        let bytes = method.compress(readers.get(reader).read_large_object(large_object.oid)?)?;
         let options = TransferOptions {
             label: format!("large object {}", large_object.oid),
             expected_bytes: 0,

@@ -1,19 +1,22 @@
 //! Writes one backup of a database into a storage: the catalog becomes a table of contents, each table one object, and the
 //! manifest, written last, makes the backup exist.
 
+mod compression;
 mod description;
 mod large_objects;
 mod objects;
+mod pages;
 mod readers;
 mod table_data;
 
 use archive::layout::{self, BackupFolder, BackupId, BackupKind};
 use archive::manifest::{self, Manifest, Totals};
-use archive::toc::{Compression, Created, Format, Header, Toc, Version};
+use archive::toc::{Created, Format, Header, Toc};
 use orchestrator_sdk::{Error, Operation, run};
 use serde::Deserialize;
 use serde_json::json;
 
+use compression::Method;
 use objects::Objects;
 use readers::Readers;
 
@@ -25,7 +28,7 @@ struct Parameters {
     storage: String,
     kind: String,
     jobs: Option<u32>,
-    level: u8,
+    compress: String,
 }
 
 /// More readers than this help no server, and each holds a connection.
@@ -39,6 +42,7 @@ impl Operation for Backup {
             .kind
             .parse()
             .map_err(|error| Error::invalid_input(format!("the parameter kind: {error}")))?;
+        let method: Method = parameters.compress.parse()?;
         let jobs = parameters.jobs.unwrap_or(1).clamp(1, JOBS_MAX) as usize;
         let begun = run::now();
         run::phase("reading the catalog");
@@ -71,25 +75,17 @@ impl Operation for Backup {
         let stored = Objects::create(&parameters.storage, &folder.prefix())?;
         run::phase("copying tables");
         readers.add(jobs)?;
-        let compression = Compression::Gzip(Some(parameters.level));
-        let mut objects = table_data::store(
-            &readers,
-            &stored,
-            &dump.tables,
-            parameters.level,
-            compression,
-        )?;
+        let mut objects = table_data::store(&readers, &stored, &dump.tables, method)?;
         objects.extend(large_objects::store(
             &readers,
             &stored,
             &dump.large_objects,
-            parameters.level,
-            compression,
+            method,
         )?);
 
         run::phase("writing the table of contents");
         let toc = Toc {
-            header: header(compression, begun, &server.database, &server.version_text),
+            header: header(method, begun, &server.database, &server.version_text),
             entries: dump.entries,
             data_offsets: Default::default(),
         };
@@ -118,9 +114,9 @@ impl Operation for Backup {
             extensions: description.extensions,
             roles: dump.roles.into_iter().collect(),
             archive: manifest::ArchiveFormat {
-                version: Version::V1_14.to_string(),
-                compression: "gzip".to_owned(),
-                level: Some(parameters.level),
+                version: method.archive_version().to_string(),
+                compression: method.name().to_owned(),
+                level: method.level(),
                 encryption: stored.encryption(),
             },
             filters: manifest::Filters::default(),
@@ -146,14 +142,14 @@ impl Operation for Backup {
     }
 }
 
-fn header(compression: Compression, begun: u64, database: &str, server_version: &str) -> Header {
+fn header(method: Method, begun: u64, database: &str, server_version: &str) -> Header {
     let time = archive::civil_time::CivilTime::from_unix_ms(begun);
     let (year, month, day) = time.date();
     let (hour, minute, second) = time.time();
     Header {
-        version: Version::V1_14,
+        version: method.archive_version(),
         format: Format::Directory,
-        compression,
+        compression: method.of_archive(),
         created: Created {
             sec: second.into(),
             min: minute.into(),

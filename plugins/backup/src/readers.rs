@@ -62,6 +62,11 @@ impl Readers {
         self.server.clone()
     }
 
+    /// From 14 on a condition on ctid reads the pages it names; before, each range would read the whole table.
+    pub fn reads_ranges(&self) -> bool {
+        self.server.version >= 140_000
+    }
+
     pub fn leader(&self) -> &Transaction {
         &self.leader
     }

@@ -1,18 +1,23 @@
-//! The data of tables: one object each, the largest first, as many at once as there are readers.
+//! The data of tables: one object each. Big tables come first, in ranges of pages that all readers copy together; then the
+//! others, the largest first, as many at once as there are readers.
 
 use std::cmp::Reverse;
 
 use archive::layout;
 use archive::manifest::{Chunk, StoredObject, TableData};
-use archive::toc::Compression;
-use orchestrator_sdk::streams::{ByteSource, InFlight, Part, Receipt, Transfer, TransferOptions};
+use orchestrator_sdk::streams::{ByteSource, InFlight, Transfer, TransferOptions};
 use orchestrator_sdk::{Error, ErrorKind};
 
+use crate::compression::Method;
 use crate::objects::Objects;
+use crate::pages::{Pages, ranges};
 use crate::readers::Readers;
 
 /// What pg_dump writes after a table's rows: the end of COPY's data for psql, and two empty lines.
 const END_OF_DATA: &[u8] = b"\\.\n\n\n";
+
+/// Objects that are put together from ranges at the same time: while one is finished, the readers go on with the next.
+const CUT_AT_ONCE: usize = 2;
 
 /// Heap and TOAST, which is about what COPY gives.
 pub(crate) fn expected_bytes(table: &catalog::TableData) -> u64 {
@@ -24,56 +29,158 @@ pub(crate) fn store(
     readers: &Readers,
     stored: &Objects,
     tables: &[catalog::TableData],
-    level: u8,
-    compression: Compression,
+    method: Method,
 ) -> Result<Vec<StoredObject>, Error> {
+    let store = Store {
+        readers,
+        stored,
+        method,
+    };
     let mut order: Vec<_> = tables.iter().collect();
     order.sort_by_key(|table| Reverse(expected_bytes(table)));
-    let mut idle: Vec<usize> = (0..readers.len()).collect();
-    let mut under_way = InFlight::new(readers.len());
-    let mut objects = Vec::with_capacity(tables.len());
+    let mut cut = Vec::new();
+    let mut whole = Vec::new();
     for table in order {
-        let reader = match idle.pop() {
-            Some(reader) => reader,
-            None => finish_one(&mut under_way, &mut objects)?,
-        };
-        let file = layout::stored_name(&layout::data_filename(table.dump_id), compression);
-        let (transfer, name) =
-            begin(readers, reader, stored, table, &file, level).map_err(|error| {
-                error.while_doing(format_args!("copying {}.{}", table.schema, table.name))
-            })?;
-        under_way.add(transfer, (reader, table, name));
+        match store.copies_of_ranges(table) {
+            Some(copies) => cut.push((table, copies)),
+            None => whole.push(table),
+        }
     }
-    while !under_way.is_empty() {
-        finish_one(&mut under_way, &mut objects)?;
-    }
+    let mut objects = Vec::with_capacity(tables.len());
+    store.cut_tables(&cut, &mut objects)?;
+    store.whole_tables(&whole, &mut objects)?;
     Ok(objects)
 }
 
-fn begin(
-    readers: &Readers,
-    reader: usize,
-    stored: &Objects,
-    table: &catalog::TableData,
-    file: &str,
-    level: u8,
-) -> Result<(Transfer, String), Error> {
-    let transaction = readers.get(reader);
-    if reader > 0 {
-        // The leader holds this lock already; waiting for it behind somebody's exclusive lock would wait for ever.
-        let lock = table.lock();
-        transaction.execute(&lock, &[]).map_err(locked)?;
-    }
-    let rows = ByteSource::gzip(transaction.copy_out(&table.copy_out)?, level)?;
-    let end = ByteSource::gzip(ByteSource::from_bytes(END_OF_DATA), level)?;
-    let options = TransferOptions {
-        label: format!("{}.{}", table.schema, table.name),
-        expected_bytes: expected_bytes(table),
-    };
-    stored.put(file, vec![rows, end], &options)
+struct Store<'a> {
+    readers: &'a Readers,
+    stored: &'a Objects,
+    method: Method,
 }
 
-fn locked(error: Error) -> Error {
+/// A table that is being stored, and what its object is called.
+struct UnderWay<'a> {
+    table: &'a catalog::TableData,
+    name: String,
+    reader: usize,
+}
+
+impl<'a> Store<'a> {
+    /// The statements that copy a table range by range; none where one reader copies it all.
+    fn copies_of_ranges(&self, table: &catalog::TableData) -> Option<Vec<String>> {
+        if self.readers.len() < 2 || !self.readers.reads_ranges() {
+            return None;
+        }
+        let ranges = ranges(table.pages, expected_bytes(table));
+        let copy = |(first, end): &Pages| table.copy_out_pages(*first, *end);
+        (ranges.len() > 1).then(|| ranges.iter().map(copy).collect())?
+    }
+
+    fn cut_tables(
+        &self,
+        tables: &[(&'a catalog::TableData, Vec<String>)],
+        objects: &mut Vec<StoredObject>,
+    ) -> Result<(), Error> {
+        // All locks first: a statement would wait until the copies before it have been read.
+        for (table, _) in tables {
+            for reader in 0..self.readers.len() {
+                self.lock(reader, table)?;
+            }
+        }
+        let mut under_way = InFlight::new(CUT_AT_ONCE);
+        for (table, copies) in tables {
+            if under_way.is_full() {
+                finish_one(&mut under_way, objects)?;
+            }
+            let mut sources = Vec::with_capacity(copies.len() + 1);
+            for (index, copy) in copies.iter().enumerate() {
+                let reader = self.readers.get(index % self.readers.len());
+                sources.push(self.method.compress(reader.copy_out(copy)?)?);
+            }
+            self.begin(&mut under_way, table, sources, 0)?;
+        }
+        while !under_way.is_empty() {
+            finish_one(&mut under_way, objects)?;
+        }
+        Ok(())
+    }
+
+    fn whole_tables(
+        &self,
+        tables: &[&'a catalog::TableData],
+        objects: &mut Vec<StoredObject>,
+    ) -> Result<(), Error> {
+        let mut idle: Vec<usize> = (0..self.readers.len()).collect();
+        let mut under_way = InFlight::new(self.readers.len());
+        for table in tables {
+            let reader = match idle.pop() {
+                Some(reader) => reader,
+                None => finish_one(&mut under_way, objects)?,
+            };
+            self.lock(reader, table)?;
+            let rows = self.readers.get(reader).copy_out(&table.copy_out)?;
+            self.begin(
+                &mut under_way,
+                table,
+                vec![self.method.compress(rows)?],
+                reader,
+            )?;
+        }
+        while !under_way.is_empty() {
+            finish_one(&mut under_way, objects)?;
+        }
+        Ok(())
+    }
+
+    /// The leader holds the lock already; waiting for it behind somebody's exclusive lock would wait for ever.
+    fn lock(&self, reader: usize, table: &catalog::TableData) -> Result<(), Error> {
+        if reader == 0 {
+            return Ok(());
+        }
+        let locked = self.readers.get(reader).execute(&table.lock(), &[]);
+        locked
+            .map(|_| ())
+            .map_err(|error| named(explain(error), table))
+    }
+
+    fn begin(
+        &self,
+        under_way: &mut InFlight<UnderWay<'a>>,
+        table: &'a catalog::TableData,
+        mut sources: Vec<ByteSource>,
+        reader: usize,
+    ) -> Result<(), Error> {
+        let end = ByteSource::from_bytes(END_OF_DATA);
+        sources.push(self.method.compress(end)?);
+        let file = layout::stored_name(
+            &layout::data_filename(table.dump_id),
+            self.method.of_archive(),
+        );
+        let options = TransferOptions {
+            label: format!("{}.{}", table.schema, table.name),
+            expected_bytes: expected_bytes(table),
+        };
+        let (transfer, name) = self
+            .stored
+            .put(&file, sources, &options)
+            .map_err(|error| named(error, table))?;
+        under_way.add(
+            transfer,
+            UnderWay {
+                table,
+                name,
+                reader,
+            },
+        );
+        Ok(())
+    }
+}
+
+fn named(error: Error, table: &catalog::TableData) -> Error {
+    error.while_doing(format_args!("copying {}.{}", table.schema, table.name))
+}
+
+fn explain(error: Error) -> Error {
     match error.sqlstate.as_deref() {
         Some("55P03") => Error::new(
             ErrorKind::Conflict,
@@ -87,61 +194,60 @@ fn locked(error: Error) -> Error {
 
 /// Waits for one table; the reader that is free again.
 fn finish_one(
-    under_way: &mut InFlight<(usize, &catalog::TableData, String)>,
+    under_way: &mut InFlight<UnderWay<'_>>,
     objects: &mut Vec<StoredObject>,
 ) -> Result<usize, Error> {
-    let Some(ended) = under_way.next() else {
+    let Some((ended, about)) = under_way.next_transfer()? else {
         return Err(Error::internal(
             "no reader is idle, and nothing is under way",
         ));
     };
-    let (receipt, (reader, table, name)) = ended?;
-    objects.push(described(receipt, table, name)?);
-    Ok(reader)
+    let object = described(&ended, about.table, about.name);
+    objects.push(object.map_err(|error| named(error, about.table))?);
+    Ok(about.reader)
 }
 
 fn described(
-    receipt: Receipt,
+    transfer: &Transfer,
     table: &catalog::TableData,
     name: String,
 ) -> Result<StoredObject, Error> {
-    let rows = receipt.rows.ok_or_else(|| {
-        Error::internal(format!(
-            "the copy of {}.{} was not counted",
-            table.schema, table.name
-        ))
-    })?;
-    let table = TableData {
-        dump_id: table.dump_id,
-        schema: table.schema.clone(),
-        name: table.name.clone(),
-        rows,
-        plain_bytes: receipt.plain_bytes,
-        chunks: chunks(&receipt, rows, name.ends_with(layout::ENCRYPTED)),
+    let receipt = transfer.wait()?;
+    let rows = receipt
+        .rows
+        .ok_or_else(|| Error::internal("the copy was not counted"))?;
+    // Within an encrypted object nothing can be read on its own.
+    let chunks = if name.ends_with(layout::ENCRYPTED) {
+        vec![Chunk {
+            offset: 0,
+            bytes: receipt.bytes,
+            plain_bytes: receipt.plain_bytes,
+            rows,
+            sha256: None,
+        }]
+    } else {
+        let parts = receipt.parts.iter().zip(transfer.part_digests()?);
+        parts
+            .map(|(part, sha256)| Chunk {
+                offset: part.offset,
+                bytes: part.bytes,
+                plain_bytes: part.plain_bytes,
+                rows: part.rows.unwrap_or(0),
+                sha256: Some(sha256),
+            })
+            .collect()
     };
     Ok(StoredObject {
         name,
         bytes: receipt.bytes,
         sha256: receipt.sha256,
-        table: Some(table),
-    })
-}
-
-/// The pieces that can be read on their own: of an encrypted object, the whole.
-fn chunks(receipt: &Receipt, rows: u64, encrypted: bool) -> Vec<Chunk> {
-    if encrypted {
-        return vec![Chunk {
-            offset: 0,
-            bytes: receipt.bytes,
-            plain_bytes: receipt.plain_bytes,
+        table: Some(TableData {
+            dump_id: table.dump_id,
+            schema: table.schema.clone(),
+            name: table.name.clone(),
             rows,
-        }];
-    }
-    let chunk = |part: &Part| Chunk {
-        offset: part.offset,
-        bytes: part.bytes,
-        plain_bytes: part.plain_bytes,
-        rows: part.rows.unwrap_or(0),
-    };
-    receipt.parts.iter().map(chunk).collect()
+            plain_bytes: receipt.plain_bytes,
+            chunks,
+        }),
+    })
 }

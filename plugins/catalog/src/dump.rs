@@ -63,7 +63,7 @@ pub struct TableData {
     pub heap_bytes: u64,
     /// Bytes of its TOAST table.
     pub toast_bytes: u64,
-    /// Pages of the table itself.
+    /// Pages of the table itself; 0 where its access method is not the heap, which alone is known to keep rows in pages.
     pub pages: u64,
     /// What the last ANALYZE counted; none if there was none.
     pub estimated_rows: Option<f64>,
@@ -83,7 +83,7 @@ impl TableData {
     /// `None` where only the whole can be copied: a COPY of a query, or a table without columns. Servers before 14 read the
     /// whole table for each such part.
     pub fn copy_out_pages(&self, first: u64, end: Option<u64>) -> Option<String> {
-        if self.condition.is_some() || self.columns.is_empty() {
+        if self.condition.is_some() || self.columns.is_empty() || self.pages == 0 {
             return None;
         }
         let columns: Vec<String> = self

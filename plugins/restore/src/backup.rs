@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use archive::manifest::{StoredObject, TableData};
+use archive::manifest::{Chunk, StoredObject, TableData};
 use archive::table_of_large_objects::LargeObject;
 use archive::{Compression, Entry, Manifest, TableOfLargeObjects, Toc, layout};
-use orchestrator_sdk::storage::{self, Store};
+use orchestrator_sdk::storage::{self, Range, Store};
 use orchestrator_sdk::streams::ByteSource;
 use orchestrator_sdk::{Error, ErrorKind};
 
@@ -37,13 +37,6 @@ impl Backup {
         let key = format!("{prefix}/{}", layout::TOC);
         let toc = Toc::read(&read_checked(&store, prefix, &manifest, layout::TOC)?)
             .map_err(|error| corrupt(&key, error))?;
-        if matches!(toc.header.compression, Compression::Lz4 | Compression::Zstd) {
-            return Err(Error::unsupported(format!(
-                "the backup at {prefix} is compressed with {}",
-                manifest.archive.compression
-            ))
-            .hint("pg_restore of version 16 or newer can restore it"));
-        }
         let mut backup = Backup {
             store,
             prefix: prefix.to_owned(),
@@ -63,10 +56,28 @@ impl Backup {
         if self.manifest.archive.encryption.is_some() {
             source = self.store.decrypt(source)?;
         }
-        Ok(match self.toc.header.compression {
-            Compression::None => source,
-            _ => ByteSource::gunzip(source),
-        })
+        self.decompress(source)
+    }
+
+    /// The bytes of one chunk of a data file as they were dumped, checked against the chunk's own digest.
+    pub fn read_chunk(&self, object: &StoredObject, chunk: &Chunk) -> Result<ByteSource, Error> {
+        let key = format!("{}/{}", self.prefix, object.name);
+        let range = Range {
+            offset: chunk.offset,
+            bytes: chunk.bytes,
+        };
+        let source = self.store.get(&key, Some(range))?;
+        let digest = chunk.sha256.as_deref().unwrap_or_default();
+        self.decompress(ByteSource::expect(source, chunk.bytes, digest)?)
+    }
+
+    fn decompress(&self, source: ByteSource) -> Result<ByteSource, Error> {
+        match self.toc.header.compression {
+            Compression::None => Ok(source),
+            Compression::Gzip(_) => Ok(ByteSource::gunzip(source)),
+            Compression::Lz4 => ByteSource::unlz4(source),
+            Compression::Zstd => ByteSource::unzstd(source),
+        }
     }
 
     /// The bytes of an object as stored, which fail at their end when they are not those of the manifest.

@@ -121,6 +121,10 @@ impl Decision<'_> {
             self.entries(&self.plan.tables).into_iter(),
             &created,
         );
+        let tasks = match connections.len() {
+            0 | 1 => tasks,
+            _ => tables.cut(tasks, &self.plan.ordered_tables(toc))?,
+        };
         let result = run_all(connections, Schedule::new(tasks), &mut tables);
         report.tables = tables.loaded;
         *loaded = std::mem::take(&mut tables.names);

@@ -1,6 +1,7 @@
 //! Rows, large objects and the values of sequences.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 
 use archive::Entry;
 use orchestrator_sdk::Error;
@@ -12,6 +13,8 @@ use crate::deployment_log;
 use crate::entries::{describe, loads_via_root, namespace, tag};
 use crate::names::qualified;
 use crate::parallel::{Script, Work};
+use crate::pieces::pieces;
+use crate::schedule::Task;
 
 /// What was loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,12 +27,29 @@ pub struct Loaded {
     pub bytes: u64,
 }
 
+/// Some of the chunks of a table's rows.
+struct Piece<'a> {
+    entry: &'a Entry,
+    chunks: Range<usize>,
+}
+
+/// A table of which only some pieces are loaded.
+#[derive(Clone, Copy, Debug, Default)]
+struct Unfinished {
+    pieces: usize,
+    rows: u64,
+}
+
 /// Loads tables, as the work behind a schedule whose tasks are TABLE DATA entries.
 pub struct Tables<'a> {
     backup: &'a Backup,
     entries: HashMap<u32, &'a Entry>,
     /// Dump ids of tables that this restore has created.
     created: &'a BTreeSet<u32>,
+    /// Tables that several connections load, by tasks of their own.
+    pieces: HashMap<u32, Piece<'a>>,
+    /// How much is left of them, by the dump id of the entry.
+    unfinished: HashMap<u32, Unfinished>,
     /// What has been loaded so far.
     pub loaded: Loaded,
     /// The tables, qualified and quoted.
@@ -47,15 +67,52 @@ impl<'a> Tables<'a> {
             backup,
             entries: entries.map(|entry| (entry.dump_id, entry)).collect(),
             created,
+            pieces: HashMap::new(),
+            unfinished: HashMap::new(),
             loaded: Loaded::default(),
             names: Vec::new(),
         }
     }
 
+    /// Cuts the tasks of big tables into several. Only tables that this restore has created: when one piece fails after
+    /// another was committed, the whole table goes. `ordered` are the dump ids of tables whose rows have to stay in their order.
+    pub fn cut(&mut self, tasks: Vec<Task>, ordered: &BTreeSet<u32>) -> Result<Vec<Task>, Error> {
+        let mut next = tasks.iter().map(|task| task.id).max().unwrap_or_default();
+        let mut cut = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            let entry = self.entry(task.id)?;
+            let chunks = &self.backup.table(entry)?.chunks;
+            let pieces = pieces(chunks);
+            let readable = chunks.iter().all(|chunk| chunk.sha256.is_some());
+            let is_ordered = entry
+                .dependencies
+                .iter()
+                .any(|table| ordered.contains(table));
+            if pieces.len() < 2 || !readable || is_ordered || !self.is_fresh(entry) {
+                cut.push(task);
+                continue;
+            }
+            let unfinished = Unfinished {
+                pieces: pieces.len(),
+                rows: 0,
+            };
+            self.unfinished.insert(task.id, unfinished);
+            for chunks in pieces {
+                next += 1;
+                self.pieces.insert(next, Piece { entry, chunks });
+                cut.push(Task {
+                    id: next,
+                    ..task.clone()
+                });
+            }
+        }
+        Ok(cut)
+    }
+
     fn entry(&self, task: u32) -> Result<&'a Entry, Error> {
-        self.entries
-            .get(&task)
-            .copied()
+        let piece = self.pieces.get(&task).map(|piece| piece.entry);
+        piece
+            .or_else(|| self.entries.get(&task).copied())
             .ok_or_else(|| Error::internal(format!("entry {task} holds no rows")))
     }
 
@@ -72,6 +129,22 @@ impl<'a> Tables<'a> {
 impl Work for Tables<'_> {
     fn script(&self, task: u32) -> Result<Script, Error> {
         let entry = self.entry(task)?;
+        let label = format!("{}.{}", namespace(entry), tag(entry));
+        if let Some(piece) = self.pieces.get(&task) {
+            let object = self.backup.data_object(&entry.filename)?;
+            let chunks = &self.backup.table(entry)?.chunks[piece.chunks.clone()];
+            let copy = copy_statement(entry, false)?;
+            let steps = chunks.iter().map(|chunk| {
+                let rows = self.backup.read_chunk(object, chunk)?;
+                Ok(Step::CopyIn((copy.clone(), rows)))
+            });
+            return Ok(Script {
+                steps: steps.collect::<Result<_, Error>>()?,
+                atomic: true,
+                label,
+                expected_bytes: chunks.iter().map(|chunk| chunk.plain_bytes).sum(),
+            });
+        }
         let table = qualified(namespace(entry), tag(entry));
         let fresh = self.is_fresh(entry);
         let mut steps = Vec::new();
@@ -85,26 +158,32 @@ impl Work for Tables<'_> {
         Ok(Script {
             steps,
             atomic: true,
-            label: format!("{}.{}", namespace(entry), tag(entry)),
+            label,
             expected_bytes: self.backup.table(entry)?.plain_bytes,
         })
     }
 
     fn done(&mut self, task: u32, receipt: &Receipt) -> Result<(), Error> {
         let entry = self.entry(task)?;
-        let copied = receipt.steps.last().copied().unwrap_or_default();
-        compare_rows(self.backup, entry, copied)?;
-        self.loaded.items += 1;
+        let mut copied: u64 = receipt.steps.iter().sum();
         self.loaded.rows += copied;
         self.loaded.bytes += receipt.plain_bytes;
+        if let Some(unfinished) = self.unfinished.get_mut(&entry.dump_id) {
+            unfinished.pieces -= 1;
+            unfinished.rows += copied;
+            if unfinished.pieces > 0 {
+                return Ok(());
+            }
+            copied = unfinished.rows;
+        }
+        compare_rows(self.backup, entry, copied)?;
+        self.loaded.items += 1;
         self.names.push(qualified(namespace(entry), tag(entry)));
         Ok(())
     }
 
     fn name(&self, task: u32) -> String {
-        self.entries
-            .get(&task)
-            .map_or_else(|| task.to_string(), |entry| describe(entry))
+        self.entry(task).map_or_else(|_| task.to_string(), describe)
     }
 }
 

@@ -18,6 +18,7 @@ mod names;
 mod parallel;
 mod parameters;
 mod patterns;
+mod pieces;
 mod plan;
 mod post_data;
 mod preconditions;

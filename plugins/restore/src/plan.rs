@@ -156,6 +156,21 @@ impl Plan {
             .collect()
     }
 
+    /// Dump ids of tables whose rows are worth keeping in their order: those that were clustered, and those with a BRIN index,
+    /// which is as good as neighbours are alike.
+    pub fn ordered_tables(&self, toc: &Toc) -> BTreeSet<u32> {
+        let keeps_order = |entry: &&Entry| {
+            let definition = entry.definition.as_deref().unwrap_or_default();
+            entry.section == Section::PostData
+                && (definition.contains(" USING brin ") || definition.contains(" CLUSTER ON "))
+        };
+        let entries = self.post_data.iter().map(|index| &toc.entries[*index]);
+        entries
+            .filter(keeps_order)
+            .flat_map(|entry| entry.dependencies.iter().copied())
+            .collect()
+    }
+
     /// Entries that create objects, in the order in which they have to be dropped again.
     pub fn dropped<'a>(&self, toc: &'a Toc) -> Vec<&'a Entry> {
         let mut indices: Vec<usize> = [&self.pre_data, &self.post_data, &self.last]

@@ -62,25 +62,27 @@ impl<T> InFlight<T> {
         self.transfers.push((transfer, about));
     }
 
-    /// Waits for the transfer that ends next, well or badly; `None` when nothing is under way.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "it borrows the host, so an adapter could not be resumed"
-    )]
-    pub fn next(&mut self) -> Option<Result<(Receipt, T), Error>> {
+    /// Waits for the transfer that ends next, well or badly; its own `wait` tells which. `None` when nothing is under way.
+    pub fn next_transfer(&mut self) -> Result<Option<(Transfer, T)>, Error> {
         if self.transfers.is_empty() {
-            return None;
+            return Ok(None);
         }
         let handles: Vec<&Transfer> = self
             .transfers
             .iter()
             .map(|(transfer, _)| transfer)
             .collect();
-        let ended = match wait_any(&handles) {
-            Ok(index) => index as usize,
-            Err(error) => return Some(Err(error)),
-        };
-        let (transfer, about) = self.transfers.swap_remove(ended);
-        Some(transfer.wait().map(|receipt| (receipt, about)))
+        let ended = wait_any(&handles)? as usize;
+        Ok(Some(self.transfers.swap_remove(ended)))
+    }
+
+    /// Waits for the transfer that ends next; `None` when nothing is under way.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it borrows the host, so an adapter could not be resumed"
+    )]
+    pub fn next(&mut self) -> Option<Result<(Receipt, T), Error>> {
+        let ended = self.next_transfer().transpose()?;
+        Some(ended.and_then(|(transfer, about)| Ok((transfer.wait()?, about))))
     }
 }

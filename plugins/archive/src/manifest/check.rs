@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::error::Category;
 
-use super::{Chunk, FORMAT_VERSION, Manifest, StoredObject, TableData, Tool, Totals};
+use super::{FORMAT_VERSION, Manifest, StoredObject, TableData, Tool, Totals};
 use crate::civil_time::CivilTime;
 use crate::layout::{ENCRYPTED, ENCRYPTED_MANIFEST, MANIFEST, is_object_name};
 use crate::toc::Version;
@@ -112,33 +112,31 @@ fn validate_object(object: &StoredObject, encrypted: bool) -> Result<(), Manifes
         return Ok(());
     };
     ensure(table.dump_id > 0, || format!("{name} has dump id 0"))?;
-    let whole = Chunk {
-        offset: 0,
-        bytes: object.bytes,
-        plain_bytes: table.plain_bytes,
-        rows: table.rows,
-    };
+    let digests = table
+        .chunks
+        .iter()
+        .filter_map(|chunk| chunk.sha256.as_ref());
+    ensure(digests.into_iter().all(|digest| is_sha256(digest)), || {
+        format!("the digest of a chunk of {name} is not a SHA-256")
+    })?;
+    let whole = (object.bytes, table.plain_bytes, table.rows);
     ensure(joined(table) == Some(whole), || {
         format!("the chunks of {name} do not add up to the whole")
     })
 }
 
-/// The chunks as one; `None` when there is a gap or a sum is past 64 bits.
-fn joined(table: &TableData) -> Option<Chunk> {
-    let nothing = Chunk {
-        offset: 0,
-        bytes: 0,
-        plain_bytes: 0,
-        rows: 0,
-    };
-    table.chunks.iter().try_fold(nothing, |sum, chunk| {
-        (chunk.offset == sum.bytes).then_some(Chunk {
-            offset: 0,
-            bytes: sum.bytes.checked_add(chunk.bytes)?,
-            plain_bytes: sum.plain_bytes.checked_add(chunk.plain_bytes)?,
-            rows: sum.rows.checked_add(chunk.rows)?,
+/// Bytes, bytes before compression and rows of all chunks; `None` when there is a gap or a sum is past 64 bits.
+fn joined(table: &TableData) -> Option<(u64, u64, u64)> {
+    table
+        .chunks
+        .iter()
+        .try_fold((0u64, 0u64, 0u64), |(bytes, plain_bytes, rows), chunk| {
+            (chunk.offset == bytes).then_some((
+                bytes.checked_add(chunk.bytes)?,
+                plain_bytes.checked_add(chunk.plain_bytes)?,
+                rows.checked_add(chunk.rows)?,
+            ))
         })
-    })
 }
 
 fn is_sha256(text: &str) -> bool {

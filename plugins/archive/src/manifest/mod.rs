@@ -127,7 +127,7 @@ pub struct ArchiveFormat {
     pub compression: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     /// Of the compression, where it has one.
-    pub level: Option<u8>,
+    pub level: Option<i8>,
     /// `age` where every object is an age file of its own; absent where nothing is encrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,

@@ -33,7 +33,7 @@ pub struct TableData {
     pub chunks: Vec<Chunk>,
 }
 
-/// A piece of a table's data: one gzip member or zstd frame.
+/// A piece of a table's data that can be decompressed on its own: whole gzip members or zstd frames.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chunk {
     /// Where it begins in the stored object.
@@ -44,6 +44,9 @@ pub struct Chunk {
     pub plain_bytes: u64,
     /// As COPY counted them.
     pub rows: u64,
+    /// Of the bytes as stored, 64 lowercase hex digits; absent where they cannot be read on their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 /// Sums over a backup.

@@ -15,12 +15,14 @@ fn example() -> Manifest {
                 bytes: 100,
                 plain_bytes: 600,
                 rows: 20,
+                sha256: None,
             },
             Chunk {
                 offset: 100,
                 bytes: 50,
                 plain_bytes: 300,
                 rows: 10,
+                sha256: None,
             },
         ],
     };

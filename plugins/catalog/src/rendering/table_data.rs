@@ -70,7 +70,10 @@ pub fn write(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
         is_extension_configuration: !relation.dump.has(crate::selection::Components::DEFINITION),
         heap_bytes: relation.heap_bytes,
         toast_bytes: relation.toast_bytes,
-        pages: relation.pages,
+        pages: match relation.access_method.as_deref() {
+            Some("heap") => relation.pages,
+            _ => 0,
+        },
         estimated_rows: (relation.estimated_rows >= 0.0).then_some(relation.estimated_rows),
     });
 }
