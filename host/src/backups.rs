@@ -1,7 +1,7 @@
 //! The backups that lie in a storage: listed, chosen by what people type, described by their manifests.
 
 use archive::layout::{
-    BackupFolder, BackupId, ENCRYPTED, MANIFEST, MANIFESTS, escape_database, unescape_database,
+    BackupFolder, BackupId, ENCRYPTED, MANIFEST, MANIFESTS, TOC, escape_database, unescape_database,
 };
 use archive::manifest::Manifest;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -163,6 +163,41 @@ fn none_found(
         )
     };
     failure.hint("`orchestrator backup list` shows what there is")
+}
+
+/// The prefix of what a selector names: a backup of this program, or a directory that stock pg_dump wrote (`-Fd`).
+pub async fn prefix(storage: &dyn Storage, selector: &str) -> Result<String, Failure> {
+    let selector = selector.trim_matches('/');
+    if is_stock_directory(storage, selector).await? {
+        return Ok(selector.to_owned());
+    }
+    let folder = find(storage, selector).await?;
+    Ok(folder.prefix().trim_end_matches('/').to_owned())
+}
+
+async fn is_stock_directory(storage: &dyn Storage, prefix: &str) -> Result<bool, Failure> {
+    let Ok(toc) = Key::parse(&format!("{prefix}/{TOC}")) else {
+        return Ok(false);
+    };
+    Ok(storage.head(&toc).await?.is_some() && manifest_key(storage, prefix).await?.is_none())
+}
+
+/// Splits the address of a directory that stock pg_dump wrote into its parent and its name; `None` for other addresses.
+pub async fn split_stock_location(
+    location: &str,
+    open: impl AsyncFn(&str) -> Result<BoundStorage, Failure>,
+) -> Result<Option<(String, String)>, Failure> {
+    let trimmed = location.trim_end_matches('/');
+    let Some((parent, name)) = trimmed.rsplit_once('/') else {
+        return Ok(None);
+    };
+    // A bucket has no parent.
+    if parent.is_empty() || name.is_empty() || parent.ends_with('/') || parent.ends_with(':') {
+        return Ok(None);
+    }
+    let storage = open(parent).await?;
+    let found = is_stock_directory(storage.objects.as_ref(), name).await?;
+    Ok(found.then(|| (parent.to_owned(), name.to_owned())))
 }
 
 /// Splits the address of a backup (`s3://bucket/prefix/app/<id>`, a folder) into its storage and what to look for there; an

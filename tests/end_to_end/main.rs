@@ -6,6 +6,7 @@ mod interruptions;
 mod misbehaviour;
 mod restoring;
 mod round_trips;
+mod stock_archives;
 mod storages;
 
 use std::path::{Path, PathBuf};

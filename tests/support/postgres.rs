@@ -187,6 +187,16 @@ impl PostgresServer {
             .collect()
     }
 
+    /// An archive by stock pg_dump of the same release.
+    pub fn pg_dump_to(&self, database: &str, archive: &Path, options: &[&str]) {
+        let arguments = options
+            .iter()
+            .map(OsStr::new)
+            .chain(["--dbname", database, "--file"].map(OsStr::new))
+            .chain([archive.as_os_str()]);
+        self.succeed("pg_dump", arguments);
+    }
+
     /// Stock pg_restore of the same release: an archive (a folder or a file) into a database. Panics with its message.
     pub fn pg_restore(&self, archive: &Path, database: &str, options: &[&str]) {
         let arguments = options

@@ -11,6 +11,7 @@ use crate::backups;
 use crate::config::{Config, DatabaseBinding, Name, StorageBinding, StorageLocation};
 use crate::database::{ConnectionSettings, ProcessEnvironment};
 use crate::failure::Failure;
+use crate::jobs::open_storage;
 
 #[derive(Debug, Args)]
 pub(super) struct RestoreCommand {
@@ -81,7 +82,7 @@ pub(super) async fn execute(
         command.to.clone()
     };
     let (storage, selector) = if located {
-        let (storage, selector) = backups::split_location(&command.backup);
+        let (storage, selector) = split(&command.backup).await?;
         (add_source(&mut config, &storage)?, selector)
     } else {
         (String::new(), command.backup.clone())
@@ -133,6 +134,30 @@ fn is_location(text: &str) -> bool {
     text.contains("://") || text.starts_with("file:") || std::path::Path::new(text).is_dir()
 }
 
+/// The storage behind an address, and what to look for there.
+async fn split(address: &str) -> Result<(String, String), Failure> {
+    let absolute = match address.contains("://") || address.starts_with("file:") {
+        true => address.to_owned(),
+        false => std::path::absolute(address)
+            .map_err(|error| Failure::invalid_input(format!("{address}: {error}")))?
+            .to_string_lossy()
+            .into_owned(),
+    };
+    let open = async |location: &str| open_storage(&storage_at(location)?).await;
+    match backups::split_stock_location(&absolute, open).await? {
+        Some(stock) => Ok(stock),
+        None => Ok(backups::split_location(&absolute)),
+    }
+}
+
+fn storage_at(location: &str) -> Result<StorageBinding, Failure> {
+    let folder = std::env::current_dir()
+        .map_err(|error| Failure::invalid_input(format!("finding the working folder: {error}")))?;
+    Ok(StorageBinding::at(StorageLocation::parse(
+        location, &folder,
+    )?))
+}
+
 fn add_target(config: &mut Config, url: &str) -> Result<String, Failure> {
     let settings = ConnectionSettings::parse(url, &ProcessEnvironment::from_process())?;
     let binding = DatabaseBinding {
@@ -144,11 +169,8 @@ fn add_target(config: &mut Config, url: &str) -> Result<String, Failure> {
 }
 
 fn add_source(config: &mut Config, location: &str) -> Result<String, Failure> {
-    let folder = std::env::current_dir()
-        .map_err(|error| Failure::invalid_input(format!("finding the working folder: {error}")))?;
-    let location = StorageLocation::parse(location, &folder)?;
     config
         .storage
-        .insert(SOURCE.parse::<Name>()?, StorageBinding::at(location));
+        .insert(SOURCE.parse::<Name>()?, storage_at(location)?);
     Ok(SOURCE.to_owned())
 }

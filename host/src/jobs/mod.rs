@@ -9,6 +9,6 @@ mod run;
 
 pub use consent::Consent;
 pub use plan::StepRequest;
-pub use project::Project;
+pub use project::{Project, open_storage};
 pub use recovery::{Recovered, recover};
 pub use run::{Observer, RunOutcome, RunRequest, run};

@@ -12,7 +12,7 @@ use crate::database::{self, Connection};
 use crate::deployment_log::{DeploymentLog, LogPaths, Redactor};
 use crate::failure::Failure;
 use crate::plugins::{Plugin, Runtime};
-use crate::storage::{self, AccessKey, S3Settings, Storage, StorageError, StorageOptions};
+use crate::storage::{self, AccessKey, S3Settings, StorageOptions};
 
 /// What a command works with.
 pub struct Project {
@@ -79,10 +79,7 @@ impl Project {
                 self.config.storage.keys().map(|name| name.as_str()),
             )
         })?;
-        Ok(BoundStorage {
-            objects: open_storage(binding).await?,
-            keys: binding.keys.clone(),
-        })
+        open_storage(binding).await
     }
 
     /// A connection to the database that holds the log's table, where the configuration names one.
@@ -100,7 +97,8 @@ impl Project {
     }
 }
 
-async fn open_storage(binding: &StorageBinding) -> Result<Arc<dyn Storage>, StorageError> {
+/// Opens a storage that need not be part of a project.
+pub async fn open_storage(binding: &StorageBinding) -> Result<BoundStorage, Failure> {
     let access_key = match (&binding.access_key, &binding.secret_key) {
         (Some(id), Some(secret)) => Some(AccessKey {
             id: id.clone(),
@@ -122,7 +120,10 @@ async fn open_storage(binding: &StorageBinding) -> Result<Arc<dyn Storage>, Stor
         s3,
         ..StorageOptions::default()
     };
-    storage::open(&binding.location.to_string(), options).await
+    Ok(BoundStorage {
+        objects: storage::open(&binding.location.to_string(), options).await?,
+        keys: binding.keys.clone(),
+    })
 }
 
 /// Whatever the configuration holds that nobody should read in a log.

@@ -326,9 +326,7 @@ async fn resolve_backup(
                     .ok_or_else(|| {
                         Failure::invalid_input("a backup was named without a storage")
                     })?;
-                let folder =
-                    backups::find(storage.objects.as_ref(), given.unwrap_or("latest")).await?;
-                folder.prefix().trim_end_matches('/').to_owned()
+                backups::prefix(storage.objects.as_ref(), given.unwrap_or("latest")).await?
             }
         };
         parameters.insert(parameter.name.clone(), Value::from(prefix));

@@ -21,7 +21,7 @@ use crate::schedule::Task;
 pub struct Loaded {
     /// Tables, or large objects.
     pub items: u64,
-    /// Rows that COPY counted, which are those that the manifest promised.
+    /// Rows that COPY counted, which are those that the manifest promised, where there is one.
     pub rows: u64,
     /// Before compression.
     pub bytes: u64,
@@ -81,7 +81,10 @@ impl<'a> Tables<'a> {
         let mut cut = Vec::with_capacity(tasks.len());
         for task in tasks {
             let entry = self.entry(task.id)?;
-            let chunks = &self.backup.table(entry)?.chunks;
+            let chunks = self
+                .backup
+                .table(entry)?
+                .map_or(&[][..], |table| &table.chunks);
             let pieces = pieces(chunks);
             let readable = chunks.iter().all(|chunk| chunk.sha256.is_some());
             let is_ordered = entry
@@ -132,7 +135,11 @@ impl Work for Tables<'_> {
         let label = format!("{}.{}", namespace(entry), tag(entry));
         if let Some(piece) = self.pieces.get(&task) {
             let object = self.backup.data_object(&entry.filename)?;
-            let chunks = &self.backup.table(entry)?.chunks[piece.chunks.clone()];
+            let chunks = self
+                .backup
+                .table(entry)?
+                .and_then(|table| table.chunks.get(piece.chunks.clone()))
+                .unwrap_or_default();
             let copy = copy_statement(entry, false)?;
             let steps = chunks.iter().map(|chunk| {
                 let rows = self.backup.read_chunk(object, chunk)?;
@@ -159,7 +166,7 @@ impl Work for Tables<'_> {
             steps,
             atomic: true,
             label,
-            expected_bytes: self.backup.table(entry)?.plain_bytes,
+            expected_bytes: self.backup.expected_bytes(entry),
         })
     }
 
@@ -199,7 +206,7 @@ pub fn merge_deployment_log(
         .ok_or_else(|| named(Error::corrupt("its COPY statement does not name columns")))?;
     let options = TransferOptions {
         label: "deployment log".to_owned(),
-        expected_bytes: backup.table(entry)?.plain_bytes,
+        expected_bytes: backup.expected_bytes(entry),
     };
     let receipt = connection
         .run_script(steps, true, &options)
@@ -233,7 +240,9 @@ fn copy_statement(entry: &Entry, freeze: bool) -> Result<String, Error> {
 }
 
 fn compare_rows(backup: &Backup, entry: &Entry, copied: u64) -> Result<(), Error> {
-    let promised = backup.table(entry)?.rows;
+    let Some(promised) = backup.table(entry)?.map(|table| table.rows) else {
+        return Ok(());
+    };
     if copied == promised {
         return Ok(());
     }

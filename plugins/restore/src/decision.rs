@@ -18,7 +18,7 @@ use crate::plan::Plan;
 use crate::preconditions::{Findings, Situation, check};
 use crate::selection::{OWN_SCHEMA, Selection, select};
 use crate::sessions::Sessions;
-use crate::statements::Style;
+use crate::statements::{Style, privileges_of_group};
 use crate::target::{TableName, TargetState, references, tables_with_rows};
 
 /// A restore that has been thought through.
@@ -88,7 +88,7 @@ impl<'a> Decision<'a> {
             filled = tables_with_rows(&connection, &there.collect::<Vec<_>>())?;
         }
         let findings = check(Situation {
-            manifest: &backup.manifest,
+            facts: &backup.facts,
             toc,
             selection: &selection,
             parameters,
@@ -113,8 +113,9 @@ impl<'a> Decision<'a> {
     /// The plan, for a dry run.
     pub fn describe(&self, findings: &Findings) -> Value {
         let rows_and_bytes = |entry: &Entry| {
-            let table = self.backup.table(entry);
-            table.map_or((0, 0), |table| (table.rows, table.plain_bytes))
+            let table = self.backup.table(entry).ok().flatten();
+            let rows = table.map_or(0, |table| table.rows);
+            (rows, self.backup.expected_bytes(entry))
         };
         let problems: Vec<Value> = findings
             .problems
@@ -123,12 +124,12 @@ impl<'a> Decision<'a> {
             .collect();
         let drops: Vec<String> = self.drops().into_iter().map(|drop| drop.sql).collect();
         json!({
-            "backup": { "id": self.backup.manifest.backup, "location": self.parameters.prefix() },
+            "backup": { "id": self.backup.facts.name, "location": self.parameters.prefix() },
             "mode": self.parameters.mode.name(),
             "database": self.maintenance.as_ref().map(Maintenance::database),
             "plan": self.plan.describe(&self.backup.toc, &rows_and_bytes),
             "would_drop": drops,
-            "bytes_to_read": self.backup.manifest.totals.bytes,
+            "bytes_to_read": self.backup.facts.bytes,
             "problems": problems,
             "warnings": findings.warnings,
         })
@@ -136,6 +137,9 @@ impl<'a> Decision<'a> {
 
     /// The statements of an entry.
     pub fn sql(&self, entry: &Entry) -> String {
+        if let Some(sql) = privileges_of_group(entry, &self.backup.toc) {
+            return sql;
+        }
         let sql = self.style.statements(entry);
         match &self.maintenance {
             Some(maintenance) if is_of_database(entry) => {
@@ -173,13 +177,10 @@ impl<'a> Decision<'a> {
 
 /// Bytes of tables' rows before compression, by the dump id of their entry.
 pub fn sizes(backup: &Backup) -> BTreeMap<u32, u64> {
-    let tables = backup
-        .manifest
-        .objects
-        .iter()
-        .filter_map(|object| object.table.as_ref());
-    tables
-        .map(|table| (table.dump_id, table.plain_bytes))
+    let entries = backup.toc.entries.iter();
+    entries
+        .filter(|entry| entry.desc == "TABLE DATA" && entry.had_dumper)
+        .map(|entry| (entry.dump_id, backup.expected_bytes(entry)))
         .collect()
 }
 

@@ -60,6 +60,8 @@ impl Plan {
                 (_, Pass::Last, _) => &mut plan.last,
                 ("TABLE DATA", _, _) => &mut plan.tables,
                 ("BLOBS", _, _) => &mut plan.large_objects,
+                // Creates the large objects that BLOBS fills.
+                ("BLOB METADATA", _, _) => &mut plan.pre_data,
                 (_, _, Section::PreData) => &mut plan.pre_data,
                 (_, _, Section::Data) => &mut plan.sequences,
                 (_, _, Section::None) if in_pre_data => &mut plan.pre_data,

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use archive::{Entry, Manifest, Section, Toc};
+use archive::{Entry, Section, Toc};
 use orchestrator_sdk::{Error, ErrorKind};
 
+use crate::backup::Facts;
 use crate::entries::{Object, ObjectKind, describe, is_privilege, namespace, object, tag};
 use crate::names::mentions_role;
 use crate::parameters::{Mode, Parameters};
@@ -39,7 +40,7 @@ pub struct Findings {
 #[derive(Clone, Copy, Debug)]
 pub struct Situation<'a> {
     /// The backup.
-    pub manifest: &'a Manifest,
+    pub facts: &'a Facts,
     /// Its table of contents.
     pub toc: &'a Toc,
     /// What of it is restored.
@@ -99,9 +100,7 @@ pub fn check(situation: Situation<'_>) -> Findings {
     rights(situation, &mut findings);
     deployment_log(situation, &mut findings);
     for entry in situation.entries() {
-        if !owner_is_understood(entry)
-            || matches!(entry.desc.as_str(), "BLOB METADATA" | "BLOB COMMENTS")
-        {
+        if !owner_is_understood(entry) || entry.desc == "BLOB COMMENTS" {
             findings.problem(
                 ErrorKind::Unsupported,
                 format!(
@@ -124,7 +123,7 @@ impl<'a> Situation<'a> {
             .filter(|entry| such(entry))
             .filter_map(|entry| entry.definition.as_deref())
             .collect();
-        let roles = self.manifest.roles.iter().map(String::as_str);
+        let roles = self.facts.roles.iter().map(String::as_str);
         roles
             .filter(|role| definitions.iter().any(|sql| mentions_role(sql, role)))
             .collect()
@@ -372,22 +371,20 @@ fn deployment_log(situation: Situation<'_>, findings: &mut Findings) {
 }
 
 fn warnings(situation: Situation<'_>, findings: &mut Findings) {
-    let Situation {
-        manifest, target, ..
-    } = situation;
-    let (from, to) = (
-        manifest.server.version_number / 10_000,
-        target.version / 10_000,
-    );
+    let Situation { facts, target, .. } = situation;
+    let (from, to) = (facts.server_major, target.version / 10_000);
     if from > to {
         findings.warnings.push(format!(
             "the backup is of PostgreSQL {from} and the target is {to}: what {to} does not know yet will fail"
         ));
     }
-    if !target.encoding.is_empty() && target.encoding != manifest.encoding {
+    if !target.encoding.is_empty()
+        && !facts.encoding.is_empty()
+        && target.encoding != facts.encoding
+    {
         findings.warnings.push(format!(
             "the backup's database has the encoding {} and the target has {}: characters that it lacks will fail",
-            manifest.encoding, target.encoding
+            facts.encoding, target.encoding
         ));
     }
     for index in &situation.selection.left_out {

@@ -30,9 +30,9 @@ pub fn restore(parameters: &Parameters, dry_run: bool) -> Result<Value, Error> {
     check_bytes(&decision, &mut report)?;
     decision.change(&mut report)?;
     let identity = json!({
-        "id": backup.manifest.backup,
+        "id": backup.facts.name,
         "location": parameters.prefix(),
-        "snapshot_time": backup.manifest.snapshot.time,
+        "snapshot_time": backup.facts.snapshot_time,
     });
     run::fact("backup", &identity)?;
     Ok(report.into_json(parameters.mode.name(), &identity))
@@ -42,10 +42,9 @@ pub fn restore(parameters: &Parameters, dry_run: bool) -> Result<Value, Error> {
 fn check_bytes(decision: &Decision<'_>, report: &mut Report) -> Result<(), Error> {
     let backup = decision.backup;
     let needed = backup.needed(&decision.selection)?;
-    let to_load: u64 = needed
-        .iter()
-        .filter_map(|object| object.table.as_ref())
-        .map(|table| table.plain_bytes)
+    let tables = decision.plan.tables.iter();
+    let to_load: u64 = tables
+        .map(|index| backup.expected_bytes(&backup.toc.entries[*index]))
         .sum();
     let scripts = decision.plan.tables.len() + decision.plan.post_data.len();
     if decision.parameters.skip_verify {

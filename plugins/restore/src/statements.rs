@@ -8,6 +8,9 @@ use crate::entries::{is_privilege, namespace, tag};
 use crate::names::qualified;
 use crate::parameters::Parameters;
 
+/// A group of large objects (archive version 1.16), each of which has the group's owner.
+const LARGE_OBJECTS: &str = "BLOB METADATA";
+
 /// Of a partitioned table, as in `pg_class.relkind`.
 const PARTITIONED_TABLE: u8 = b'p';
 
@@ -36,6 +39,9 @@ impl Style {
     /// it sets what it needs.
     pub fn statements(self, entry: &Entry) -> String {
         let mut sql = String::new();
+        if entry.desc == LARGE_OBJECTS {
+            return self.large_objects(entry);
+        }
         let definition = entry.definition.as_deref().unwrap_or_default();
         let is_comment = definition.starts_with("--") && !definition.trim_end().contains('\n');
         if !definition.is_empty() && !is_comment {
@@ -63,6 +69,19 @@ impl Style {
                 "ALTER TABLE {table} SET ACCESS METHOD {};\n",
                 quote_identifier(method)
             );
+        }
+        sql
+    }
+
+    /// A group of large objects with one owner (archive version 1.16).
+    fn large_objects(self, entry: &Entry) -> String {
+        let mut sql = String::new();
+        for oid in oids(entry) {
+            sql += &format!("SELECT pg_catalog.lo_create('{oid}');\n");
+            if let Some(owner) = entry.owner.as_deref().filter(|_| self.owners) {
+                let owner = quote_identifier(owner);
+                sql += &format!("ALTER LARGE OBJECT {oid} OWNER TO {owner};\n");
+            }
         }
         sql
     }
@@ -96,6 +115,43 @@ impl Style {
     }
 }
 
+/// The OIDs of a group of large objects.
+pub fn oids(entry: &Entry) -> impl Iterator<Item = u32> {
+    let definition = entry.definition.as_deref().unwrap_or_default();
+    definition
+        .lines()
+        .filter_map(|line| line.trim().parse().ok())
+}
+
+/// The privileges on the first large object of a group, for all of them (`IssueACLPerBlob` in `pg_backup_archiver.c`). `None`
+/// for other privileges.
+pub fn privileges_of_group(entry: &Entry, toc: &Toc) -> Option<String> {
+    const OBJECT: &str = "LARGE OBJECT ";
+    if !is_privilege(entry) || !tag(entry).starts_with("LARGE OBJECTS ") {
+        return None;
+    }
+    let group = toc
+        .entries
+        .iter()
+        .find(|group| group.desc == LARGE_OBJECTS && entry.dependencies.contains(&group.dump_id))?;
+    let template = entry.definition.as_deref().unwrap_or_default();
+    let mut sql = String::new();
+    for oid in oids(group) {
+        let mut rest = template;
+        while let Some(at) = rest.find(OBJECT) {
+            let (before, after) = rest.split_at(at + OBJECT.len());
+            sql += before;
+            sql += &oid.to_string();
+            rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
+        }
+        sql += rest;
+        if !sql.ends_with('\n') {
+            sql.push('\n');
+        }
+    }
+    Some(sql)
+}
+
 /// The role that `ALTER ... OWNER TO` names. What has no drop statement is not owned by itself.
 pub fn new_owner(entry: &Entry) -> Option<&str> {
     let dropped = entry
@@ -108,7 +164,7 @@ pub fn new_owner(entry: &Entry) -> Option<&str> {
 
 /// Whether this restore knows how to give an entry its owner; pg_restore stops at one that it does not know.
 pub fn owner_is_understood(entry: &Entry) -> bool {
-    new_owner(entry).is_none() || ownable(entry).is_some()
+    entry.desc == LARGE_OBJECTS || new_owner(entry).is_none() || ownable(entry).is_some()
 }
 
 /// Kinds whose owner is that of what they belong to.
@@ -205,6 +261,27 @@ mod tests {
         assert_eq!(
             bare.statements(&table),
             "SET search_path = \"s\", pg_catalog;\nCREATE TABLE Odd;\n"
+        );
+    }
+
+    #[test]
+    fn a_group_of_large_objects_is_created_and_shared_one_by_one() {
+        let mut group = entry(7, "BLOB METADATA", "", "11..12", &[]);
+        group.definition = Some("11\n12\n".to_owned());
+        assert_eq!(
+            STYLE.statements(&group),
+            "SELECT pg_catalog.lo_create('11');\nALTER LARGE OBJECT 11 OWNER TO \"app\";\n\
+             SELECT pg_catalog.lo_create('12');\nALTER LARGE OBJECT 12 OWNER TO \"app\";\n"
+        );
+        let mut acl = entry(8, "ACL", "", "LARGE OBJECTS 11..12", &[7]);
+        acl.definition = Some("GRANT SELECT ON LARGE OBJECT 11 TO reader;\n".to_owned());
+        let mut toc = crate::selection::tests::toc();
+        toc.entries = vec![group];
+        assert_eq!(
+            privileges_of_group(&acl, &toc).as_deref(),
+            Some(
+                "GRANT SELECT ON LARGE OBJECT 11 TO reader;\nGRANT SELECT ON LARGE OBJECT 12 TO reader;\n"
+            )
         );
     }
 

@@ -26,7 +26,7 @@ pub fn verify(backup: &Backup, objects: &[&StoredObject], jobs: usize) -> Result
             expected_bytes: object.bytes,
         };
         in_flight.add(
-            ByteSource::discard(backup.read_object(object)?, &options)?,
+            ByteSource::discard(backup.read_to_check(object)?, &options)?,
             (),
         );
     }

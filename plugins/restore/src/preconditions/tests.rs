@@ -4,26 +4,13 @@ use super::*;
 use crate::selection::select;
 use crate::selection::tests::{existing, parameters, toc};
 
-fn manifest(roles: &[&str]) -> Manifest {
-    serde_json::from_value(serde_json::json!({
-        "format_version": 1,
-        "backup": "2026-01-17T02-00-00Z-full-0a1b2c3d",
-        "kind": "full",
-        "database": "app",
-        "tool": { "name": "orchestrator", "version": "0.1.0" },
-        "plugin": { "name": "backup", "version": "0.1.0" },
-        "server": { "version_number": 150018, "version": "15.18" },
-        "snapshot": { "time": "2026-01-17T02:00:00Z" },
-        "encoding": "UTF8",
-        "locale": { "provider": "libc", "collate": "C", "ctype": "C" },
-        "extensions": [],
-        "roles": roles,
-        "archive": { "version": "1.14", "compression": "gzip" },
-        "filters": {},
-        "totals": { "bytes": 0, "plain_bytes": 0, "rows": 0, "tables": 0 },
-        "objects": [],
-    }))
-    .unwrap()
+fn facts(roles: &[&str]) -> Facts {
+    Facts {
+        server_major: 15,
+        encoding: "UTF8".to_owned(),
+        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+        ..Facts::default()
+    }
 }
 
 fn empty_target() -> TargetState {
@@ -45,7 +32,7 @@ fn empty_target() -> TargetState {
 fn found(parameters: &Parameters, target: &TargetState, roles: &[&str], toc: &Toc) -> Findings {
     let selection = select(toc, parameters, &target.objects).unwrap();
     check(Situation {
-        manifest: &manifest(roles),
+        facts: &facts(roles),
         toc,
         selection: &selection,
         parameters,
@@ -158,7 +145,7 @@ fn data_alone_needs_its_tables_to_be_there_and_empty() {
         .extend(existing(&[(ObjectKind::Relation, "public", "users")]));
     let selection = select(&toc, &data, &target.objects).unwrap();
     let findings = check(Situation {
-        manifest: &manifest(&[]),
+        facts: &facts(&[]),
         toc: &toc,
         selection: &selection,
         parameters: &data,

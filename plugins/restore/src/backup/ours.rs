@@ -1,0 +1,158 @@
+//! Backups of this program: a manifest says what every byte has to be.
+
+use std::collections::HashMap;
+
+use archive::manifest::StoredObject;
+use archive::{Manifest, Toc, layout};
+use orchestrator_sdk::Error;
+use orchestrator_sdk::storage::Store;
+
+use super::{FILE_BYTES_MAX, Facts, Files, corrupt, unusable};
+use crate::entries::describe;
+
+/// The manifest below the prefix; `None` where there is none.
+pub fn read_manifest(store: &Store, prefix: &str) -> Result<Option<Manifest>, Error> {
+    for name in layout::MANIFESTS {
+        let key = format!("{prefix}/{name}");
+        if store.head(&key)?.is_some() {
+            let manifest = Manifest::read(&store.read(&key, FILE_BYTES_MAX)?);
+            return manifest.map(Some).map_err(|error| corrupt(&key, error));
+        }
+    }
+    Ok(None)
+}
+
+/// Holds the manifest against what is stored and against the table of contents.
+pub fn open(store: Store, prefix: &str, manifest: Manifest) -> Result<(Files, Facts, Toc), Error> {
+    compare_lengths(&store, prefix, &manifest)?;
+    let facts = Facts {
+        name: manifest.backup.to_string(),
+        snapshot_time: Some(manifest.snapshot.time.clone()),
+        server_major: manifest.server.version_number / 10_000,
+        encoding: manifest.encoding.clone(),
+        roles: manifest.roles.clone(),
+        bytes: manifest.totals.bytes,
+    };
+    let objects = manifest.objects.into_iter();
+    let files = Files {
+        store,
+        prefix: prefix.to_owned(),
+        objects: objects
+            .map(|object| (object.name.clone(), object))
+            .collect(),
+    };
+    let toc = files.read_toc()?;
+    check_entries(&files, &toc)?;
+    Ok((files, facts, toc))
+}
+
+/// Names the objects that are missing or have another length than the manifest says.
+fn compare_lengths(store: &Store, prefix: &str, manifest: &Manifest) -> Result<(), Error> {
+    let mut lengths = HashMap::new();
+    store.for_each(&format!("{prefix}/"), |object| {
+        lengths.insert(object.key[prefix.len() + 1..].to_owned(), object.bytes);
+        Ok(())
+    })?;
+    let problems = differences(manifest, &lengths);
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(unusable(Error::corrupt(format!(
+        "the backup at {prefix} is not whole: {}",
+        problems.join("; ")
+    ))))
+}
+
+fn differences(manifest: &Manifest, lengths: &HashMap<String, u64>) -> Vec<String> {
+    let difference = |object: &StoredObject| match lengths.get(&object.name) {
+        None => Some(format!("{} is missing", object.name)),
+        Some(bytes) if *bytes != object.bytes => Some(format!(
+            "{} has {bytes} bytes instead of {}",
+            object.name, object.bytes
+        )),
+        Some(_) => None,
+    };
+    manifest.objects.iter().filter_map(difference).collect()
+}
+
+/// Whether the manifest and the table of contents are of the same backup: every data file is stored, and every stored table
+/// is one of the entries.
+fn check_entries(files: &Files, toc: &Toc) -> Result<(), Error> {
+    let mut tables: HashMap<u32, &str> = HashMap::new();
+    for entry in toc
+        .entries
+        .iter()
+        .filter(|entry| entry.desc == "TABLE DATA" && entry.had_dumper)
+    {
+        let object = files.find(&entry.filename)?;
+        if object.table.as_ref().map(|table| table.dump_id) != Some(entry.dump_id) {
+            return Err(corrupt(
+                layout::MANIFEST,
+                format!("{} is not the data of {}", object.name, describe(entry)),
+            ));
+        }
+        tables.insert(entry.dump_id, &entry.filename);
+    }
+    let stray = files.objects.values().find(|object| {
+        object
+            .table
+            .as_ref()
+            .is_some_and(|table| !tables.contains_key(&table.dump_id))
+    });
+    match stray {
+        Some(object) => Err(corrupt(
+            layout::MANIFEST,
+            format!("the table of contents does not know {}", object.name),
+        )),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(tables: &[(u32, &str)]) -> Manifest {
+        let objects: Vec<_> = tables
+            .iter()
+            .map(|(dump_id, name)| {
+                serde_json::json!({
+                    "name": name, "bytes": 10, "sha256": "0a".repeat(32),
+                    "table": {
+                        "dump_id": dump_id, "schema": "public", "name": "t", "rows": 1, "plain_bytes": 5,
+                        "chunks": [{ "offset": 0, "bytes": 10, "plain_bytes": 5, "rows": 1 }],
+                    },
+                })
+            })
+            .collect();
+        serde_json::from_value(serde_json::json!({
+            "format_version": 1,
+            "backup": "2026-01-17T02-00-00Z-full-0a1b2c3d",
+            "kind": "full",
+            "database": "app",
+            "tool": { "name": "orchestrator", "version": "0.1.0" },
+            "plugin": { "name": "backup", "version": "0.1.0" },
+            "server": { "version_number": 150018, "version": "15.18" },
+            "snapshot": { "time": "2026-01-17T02:00:00Z" },
+            "encoding": "UTF8",
+            "locale": { "provider": "libc", "collate": "C", "ctype": "C" },
+            "extensions": [],
+            "roles": [],
+            "archive": { "version": "1.14", "compression": "gzip" },
+            "filters": {},
+            "totals": { "bytes": 0, "plain_bytes": 0, "rows": 0, "tables": 0 },
+            "objects": objects,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn missing_and_cut_objects_are_named() {
+        let manifest = manifest(&[(2, "2.dat.gz"), (3, "3.dat.gz"), (4, "4.dat.gz")]);
+        let lengths = HashMap::from([("2.dat.gz".to_owned(), 10), ("4.dat.gz".to_owned(), 9)]);
+        assert_eq!(
+            differences(&manifest, &lengths),
+            ["3.dat.gz is missing", "4.dat.gz has 9 bytes instead of 10"]
+        );
+    }
+}

@@ -1,0 +1,100 @@
+//! Archives that stock pg_dump wrote, restored by this program.
+
+use std::path::Path;
+
+use end_to_end::{PostgresServer, Project, Version};
+
+use crate::round_trips::{corpus, load};
+
+/// Restores an archive of `source` by its address, and compares stock dumps.
+fn assert_comes_back(server: &PostgresServer, project: &Project, archive: &Path, what: &str) {
+    let before = server.pg_dump("source");
+    let address = archive.to_string_lossy();
+    let target = server.url("target");
+    project
+        .run(["restore", &address, "--to", &target, "--create"])
+        .expect_code(0);
+    let after = server.pg_dump_with("target", &["--exclude-schema=orchestrator"]);
+    assert_eq!(before, after, "{what}");
+    server.psql("postgres", "DROP DATABASE target");
+}
+
+fn every_class_comes_back(version: Version) {
+    let server = PostgresServer::start(version);
+    let project = Project::without_config(env!("CARGO_BIN_EXE_orchestrator"));
+    for file in corpus(version) {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        load(&server, "source", &file);
+        let directory = project.path().join(format!("dump of {name}"));
+        server.pg_dump_to("source", &directory, &["-Fd", "-j2"]);
+        assert_comes_back(&server, &project, &directory, &name);
+        server.psql("postgres", "DROP DATABASE source");
+    }
+}
+
+#[test]
+fn directories_of_15_come_back() {
+    every_class_comes_back(Version::V15);
+}
+
+#[test]
+fn directories_of_18_come_back() {
+    every_class_comes_back(Version::V18);
+}
+
+#[test]
+fn uncompressed_directories_come_back() {
+    for version in [Version::V15, Version::V18] {
+        let server = PostgresServer::start(version);
+        server.create_example("source");
+        let project = Project::without_config(env!("CARGO_BIN_EXE_orchestrator"));
+        let directory = project.path().join("dump");
+        server.pg_dump_to("source", &directory, &["-Fd", "--compress=0"]);
+        assert_comes_back(&server, &project, &directory, "without compression");
+    }
+}
+
+#[test]
+fn a_damaged_directory_changes_nothing() {
+    let server = PostgresServer::start(Version::V15);
+    server.create_example("source");
+    let project = Project::without_config(env!("CARGO_BIN_EXE_orchestrator"));
+    let directory = project.path().join("dump");
+    server.pg_dump_to("source", &directory, &["-Fd"]);
+    let victim = crate::files(&directory)
+        .into_iter()
+        .find(|file| file.to_string_lossy().ends_with(".dat.gz"))
+        .expect("a data file");
+    let whole = std::fs::read(&victim).expect("a data file");
+    let address = directory.to_string_lossy().into_owned();
+    let target = server.url("target");
+    let restore = ["restore", &address, "--to", &target, "--create"];
+    let mut flipped = whole.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 0x20;
+    for damaged in [flipped, whole[..whole.len() - 3].to_vec()] {
+        std::fs::write(&victim, damaged).expect("writing");
+        let outcome = project.run(restore).expect_code(1);
+        assert!(
+            outcome.stderr.contains("decompressing"),
+            "{}",
+            outcome.stderr
+        );
+        assert!(
+            server.try_psql("target", "SELECT 1").is_err(),
+            "the database was created"
+        );
+    }
+    std::fs::remove_file(&victim).expect("removing");
+    let outcome = project.run(restore).expect_code(1);
+    let name = victim
+        .file_stem()
+        .expect("a name")
+        .to_string_lossy()
+        .into_owned();
+    assert!(outcome.stderr.contains(&name), "{}", outcome.stderr);
+    assert!(
+        server.try_psql("target", "SELECT 1").is_err(),
+        "the database was created"
+    );
+}
