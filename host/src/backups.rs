@@ -165,24 +165,31 @@ fn none_found(
     failure.hint("`orchestrator backup list` shows what there is")
 }
 
-/// The prefix of what a selector names: a backup of this program, or a directory that stock pg_dump wrote (`-Fd`).
+/// What a selector names: the prefix of a backup of this program, or of a directory that stock pg_dump wrote (`-Fd`), or the key
+/// of a file that it wrote (`-Fc`).
 pub async fn prefix(storage: &dyn Storage, selector: &str) -> Result<String, Failure> {
     let selector = selector.trim_matches('/');
-    if is_stock_directory(storage, selector).await? {
+    if is_stock_archive(storage, selector).await? {
         return Ok(selector.to_owned());
     }
     let folder = find(storage, selector).await?;
     Ok(folder.prefix().trim_end_matches('/').to_owned())
 }
 
-async fn is_stock_directory(storage: &dyn Storage, prefix: &str) -> Result<bool, Failure> {
+async fn is_stock_archive(storage: &dyn Storage, prefix: &str) -> Result<bool, Failure> {
+    let Ok(file) = Key::parse(prefix) else {
+        return Ok(false);
+    };
+    if storage.head(&file).await?.is_some() {
+        return Ok(true);
+    }
     let Ok(toc) = Key::parse(&format!("{prefix}/{TOC}")) else {
         return Ok(false);
     };
     Ok(storage.head(&toc).await?.is_some() && manifest_key(storage, prefix).await?.is_none())
 }
 
-/// Splits the address of a directory that stock pg_dump wrote into its parent and its name; `None` for other addresses.
+/// Splits the address of an archive that stock pg_dump wrote into its parent and its name; `None` for other addresses.
 pub async fn split_stock_location(
     location: &str,
     open: impl AsyncFn(&str) -> Result<BoundStorage, Failure>,
@@ -196,7 +203,7 @@ pub async fn split_stock_location(
         return Ok(None);
     }
     let storage = open(parent).await?;
-    let found = is_stock_directory(storage.objects.as_ref(), name).await?;
+    let found = is_stock_archive(storage.objects.as_ref(), name).await?;
     Ok(found.then(|| (parent.to_owned(), name.to_owned())))
 }
 

@@ -28,17 +28,20 @@ fn every_class_comes_back(version: Version) {
         let directory = project.path().join(format!("dump of {name}"));
         server.pg_dump_to("source", &directory, &["-Fd", "-j2"]);
         assert_comes_back(&server, &project, &directory, &name);
+        let archive = project.path().join(format!("{name}.dump"));
+        server.pg_dump_to("source", &archive, &["-Fc"]);
+        assert_comes_back(&server, &project, &archive, &name);
         server.psql("postgres", "DROP DATABASE source");
     }
 }
 
 #[test]
-fn directories_of_15_come_back() {
+fn archives_of_15_come_back() {
     every_class_comes_back(Version::V15);
 }
 
 #[test]
-fn directories_of_18_come_back() {
+fn archives_of_18_come_back() {
     every_class_comes_back(Version::V18);
 }
 
@@ -51,6 +54,62 @@ fn uncompressed_directories_come_back() {
         let directory = project.path().join("dump");
         server.pg_dump_to("source", &directory, &["-Fd", "--compress=0"]);
         assert_comes_back(&server, &project, &directory, "without compression");
+    }
+}
+
+/// pg_dump that writes into a pipe cannot note where its blocks are.
+#[test]
+fn a_custom_archive_without_offsets_comes_back() {
+    for version in [Version::V15, Version::V18] {
+        let server = PostgresServer::start(version);
+        server.create_example("source");
+        server.psql(
+            "source",
+            "SELECT lo_from_bytea(4711, decode(repeat('00ff', 100000), 'hex')), lo_from_bytea(4712, ''), lo_from_bytea(3000000000, 'x')",
+        );
+        let project = Project::without_config(env!("CARGO_BIN_EXE_orchestrator"));
+        for compress in ["--compress=0", "--compress=9"] {
+            let dumped = server
+                .tool("pg_dump")
+                .args(["-Fc", compress, "source"])
+                .output()
+                .expect("pg_dump runs");
+            assert!(dumped.status.success(), "{dumped:?}");
+            let archive = project.path().join("piped.dump");
+            std::fs::write(&archive, dumped.stdout).expect("writing");
+            assert_comes_back(&server, &project, &archive, compress);
+        }
+    }
+}
+
+#[test]
+fn files_that_are_no_archives_are_told_apart() {
+    let server = PostgresServer::start(Version::V15);
+    server.create_example("source");
+    let project = Project::without_config(env!("CARGO_BIN_EXE_orchestrator"));
+    let target = server.url("target");
+    for (format, expected) in [("-Fp", "psql --file"), ("-Ft", "archive")] {
+        let file = project.path().join("dump");
+        server.pg_dump_to("source", &file, &[format]);
+        let address = file.to_string_lossy();
+        let outcome = project
+            .run(["restore", &address, "--to", &target, "--create"])
+            .expect_code(1);
+        assert!(outcome.stderr.contains(expected), "{}", outcome.stderr);
+    }
+    let file = project.path().join("dump");
+    server.pg_dump_to("source", &file, &["-Fc"]);
+    let whole = std::fs::read(&file).expect("an archive");
+    for length in [10, 300, whole.len() / 2, whole.len() - 10] {
+        std::fs::write(&file, &whole[..length]).expect("writing");
+        let address = file.to_string_lossy();
+        project
+            .run(["restore", &address, "--to", &target, "--create"])
+            .expect_code(1);
+        assert!(
+            server.try_psql("target", "SELECT 1").is_err(),
+            "the database was created"
+        );
     }
 }
 

@@ -9,6 +9,7 @@ use super::v0_1_0::orchestrator::plugin::streams::{
     Host, HostByteSource, HostTransfer, Part, Receipt, TransferOptions,
 };
 use crate::failure::Failure;
+use crate::transfer::source::Chunks;
 use crate::transfer::{self, Source, Transfer, codec};
 
 /// A source that a plugin holds: unread, or read up to somewhere by the plugin itself.
@@ -77,6 +78,19 @@ impl StepContext {
         self.table
             .delete(handle)
             .map_err(|error| Failure::internal(error.to_string()))
+    }
+}
+
+impl StepContext {
+    /// Another stream made of the source; what comes out of it is what counts.
+    fn passed_through(
+        &mut self,
+        source: Resource<ByteSource>,
+        step: impl FnOnce(Chunks) -> Chunks,
+    ) -> Result<Resource<ByteSource>, Failure> {
+        let held = self.released(source)?;
+        let label = held.label.clone();
+        self.keep(ByteSource::new(held.into_source().recount(step), label))
     }
 }
 
@@ -149,20 +163,29 @@ impl HostByteSource for StepContext {
         &mut self,
         source: Resource<ByteSource>,
     ) -> Result<Resource<ByteSource>, Failure> {
-        let held = self.released(source)?;
-        let label = held.label.clone();
-        let source = held.into_source().recount(codec::zstd::decompress);
-        self.keep(ByteSource::new(source, label))
+        self.passed_through(source, codec::zstd::decompress)
     }
 
     async fn unlz4(
         &mut self,
         source: Resource<ByteSource>,
     ) -> Result<Resource<ByteSource>, Failure> {
-        let held = self.released(source)?;
-        let label = held.label.clone();
-        let source = held.into_source().recount(codec::lz4::decompress);
-        self.keep(ByteSource::new(source, label))
+        self.passed_through(source, codec::lz4::decompress)
+    }
+
+    async fn unzlib(
+        &mut self,
+        source: Resource<ByteSource>,
+    ) -> Result<Resource<ByteSource>, Failure> {
+        self.passed_through(source, codec::gzip::decompress_zlib)
+    }
+
+    async fn unframe(
+        &mut self,
+        source: Resource<ByteSource>,
+        dump_id: Option<u32>,
+    ) -> Result<Resource<ByteSource>, Failure> {
+        self.passed_through(source, |chunks| codec::custom::unframe(chunks, dump_id))
     }
 
     async fn expect(

@@ -15,7 +15,8 @@ use crate::jobs::open_storage;
 
 #[derive(Debug, Args)]
 pub(super) struct RestoreCommand {
-    /// latest, an id, DATABASE/ and one of these, or the address of a backup or of a storage: s3://bucket/prefix, a folder
+    /// latest, an id, DATABASE/ and one of these, or the address of a backup, of a storage or of an archive that pg_dump -Fc or -Fd
+    /// wrote: s3://bucket/prefix, a folder, a file
     #[arg(value_name = "BACKUP")]
     backup: String,
     /// The database to restore into: a binding, or a URL
@@ -129,9 +130,9 @@ pub(super) async fn execute(
     run_and_report(&project, request, output).await
 }
 
-/// An address, rather than the id of a backup: a URL, or a folder that is there.
+/// An address, rather than the id of a backup: a URL, or a folder or a file that is there.
 fn is_location(text: &str) -> bool {
-    text.contains("://") || text.starts_with("file:") || std::path::Path::new(text).is_dir()
+    text.contains("://") || text.starts_with("file:") || std::path::Path::new(text).exists()
 }
 
 /// The storage behind an address, and what to look for there.

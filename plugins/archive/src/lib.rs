@@ -2,6 +2,7 @@
 //! same code runs in the plugins and in the host.
 
 pub mod civil_time;
+pub mod custom;
 pub mod entry;
 pub mod layout;
 pub mod manifest;

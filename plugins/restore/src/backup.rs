@@ -1,5 +1,6 @@
-//! A backup in a storage: one of this program's with its manifest, or a directory that stock pg_dump wrote.
+//! A backup in a storage: one of this program's with its manifest, or an archive that stock pg_dump wrote.
 
+mod custom;
 mod ours;
 mod stock;
 
@@ -51,25 +52,24 @@ pub struct Facts {
 #[derive(Debug)]
 struct Files {
     store: Store,
+    /// Of a custom archive, the key of the one file.
     prefix: String,
     objects: HashMap<String, StoredObject>,
+    /// Where the objects lie in the one file of a custom archive; empty for others.
+    blocks: custom::Blocks,
 }
 
 impl Backup {
     /// Reads what says what is in it, and looks at the names and lengths of all objects.
     pub fn open(binding: &str, prefix: &str) -> Result<Backup, Error> {
         let store = storage::open(binding)?;
-        let (files, facts, toc) = match ours::read_manifest(&store, prefix)? {
-            Some(manifest) => ours::open(store, prefix, manifest)?,
-            None => stock::open(store, prefix)?,
-        };
-        let large_objects = read_large_objects(&files, &toc)?;
-        Ok(Backup {
-            files,
-            facts,
-            toc,
-            large_objects,
-        })
+        if let Some(manifest) = ours::read_manifest(&store, prefix)? {
+            return ours::open(store, prefix, manifest);
+        }
+        match store.head(prefix)? {
+            Some(file) => custom::open(store, &file),
+            None => stock::open(store, prefix),
+        }
     }
 
     /// The bytes of a data file as they were dumped. Where a manifest says what they have to be, they fail at their end when they
@@ -162,6 +162,17 @@ impl Backup {
 }
 
 impl Files {
+    fn new(store: Store, prefix: &str, objects: impl Iterator<Item = StoredObject>) -> Self {
+        Self {
+            store,
+            prefix: prefix.to_owned(),
+            objects: objects
+                .map(|object| (object.name.clone(), object))
+                .collect(),
+            blocks: custom::Blocks::default(),
+        }
+    }
+
     fn key(&self, name: &str) -> String {
         format!("{}/{name}", self.prefix)
     }
@@ -196,6 +207,9 @@ impl Files {
 
     /// The bytes as they were dumped.
     fn read_plain(&self, object: &StoredObject) -> Result<ByteSource, Error> {
+        if let Some(block) = self.blocks.read(&self.store, &self.prefix, &object.name)? {
+            return Ok(block);
+        }
         let source = self.read_stored(object)?;
         match object.name.strip_suffix(ENCRYPTED) {
             Some(name) => decompress(self.store.decrypt(source)?, name),

@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use bytes::Bytes;
-use flate2::write::MultiGzDecoder;
+use flate2::write::{MultiGzDecoder, ZlibDecoder};
 use libdeflater::{CompressionLvl, Compressor};
 
 use super::{BLOCK_BYTES, blocks, through};
@@ -41,6 +41,22 @@ pub fn compress(chunks: Chunks, level: u8) -> Chunks {
 /// Any number of gzip members, one after another.
 pub fn decompress(chunks: Chunks) -> Chunks {
     let decoder = MultiGzDecoder::new(Vec::with_capacity(CHUNK_BYTES * 4));
+    gather(through(chunks, decoder, |decoder, chunk| {
+        match chunk {
+            Some(chunk) => decoder.write_all(chunk),
+            None => decoder.try_finish(),
+        }
+        .map_err(|error| Failure::corrupt(format!("decompressing: {error}")))?;
+        Ok((
+            std::mem::take(decoder.get_mut()),
+            chunk.map_or(0, <[u8]>::len),
+        ))
+    }))
+}
+
+/// One zlib stream (RFC 1950), as pg_dump's custom format has it.
+pub fn decompress_zlib(chunks: Chunks) -> Chunks {
+    let decoder = ZlibDecoder::new(Vec::with_capacity(CHUNK_BYTES * 4));
     gather(through(chunks, decoder, |decoder, chunk| {
         match chunk {
             Some(chunk) => decoder.write_all(chunk),
@@ -107,6 +123,19 @@ mod tests {
         for wrong in [cut, flipped, b"no gzip at all".to_vec()] {
             let failure = drain(decompress(once(wrong))).await.unwrap_err();
             assert_eq!(failure.kind, FailureKind::Corrupt);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_zlib_stream_is_read_and_a_cut_one_is_corrupt() {
+        let text = b"line of text\n".repeat(50_000);
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(6));
+        encoder.write_all(&text).unwrap();
+        let stored = encoder.finish().unwrap();
+        assert!(drain(decompress_zlib(once(stored.clone()))).await.unwrap() == text);
+        for cut in [stored.len() / 2, stored.len() - 1] {
+            let failure = drain(decompress_zlib(once(stored[..cut].to_vec()))).await;
+            assert_eq!(failure.unwrap_err().kind, FailureKind::Corrupt, "{cut}");
         }
     }
 

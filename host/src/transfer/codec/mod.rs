@@ -1,5 +1,6 @@
 //! Compression of streams.
 
+pub mod custom;
 pub mod gzip;
 pub mod lz4;
 pub mod zstd;

@@ -7,7 +7,7 @@ use archive::{Manifest, Toc, layout};
 use orchestrator_sdk::Error;
 use orchestrator_sdk::storage::Store;
 
-use super::{FILE_BYTES_MAX, Facts, Files, corrupt, unusable};
+use super::{Backup, FILE_BYTES_MAX, Facts, Files, corrupt, read_large_objects, unusable};
 use crate::entries::describe;
 
 /// The manifest below the prefix; `None` where there is none.
@@ -23,7 +23,7 @@ pub fn read_manifest(store: &Store, prefix: &str) -> Result<Option<Manifest>, Er
 }
 
 /// Holds the manifest against what is stored and against the table of contents.
-pub fn open(store: Store, prefix: &str, manifest: Manifest) -> Result<(Files, Facts, Toc), Error> {
+pub fn open(store: Store, prefix: &str, manifest: Manifest) -> Result<Backup, Error> {
     compare_lengths(&store, prefix, &manifest)?;
     let facts = Facts {
         name: manifest.backup.to_string(),
@@ -33,17 +33,15 @@ pub fn open(store: Store, prefix: &str, manifest: Manifest) -> Result<(Files, Fa
         roles: manifest.roles.clone(),
         bytes: manifest.totals.bytes,
     };
-    let objects = manifest.objects.into_iter();
-    let files = Files {
-        store,
-        prefix: prefix.to_owned(),
-        objects: objects
-            .map(|object| (object.name.clone(), object))
-            .collect(),
-    };
+    let files = Files::new(store, prefix, manifest.objects.into_iter());
     let toc = files.read_toc()?;
     check_entries(&files, &toc)?;
-    Ok((files, facts, toc))
+    Ok(Backup {
+        large_objects: read_large_objects(&files, &toc)?,
+        files,
+        facts,
+        toc,
+    })
 }
 
 /// Names the objects that are missing or have another length than the manifest says.

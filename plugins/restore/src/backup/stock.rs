@@ -1,29 +1,23 @@
 //! Directories that stock pg_dump wrote (`-Fd`): no manifest, so what can be checked is what compression itself checks.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use archive::manifest::StoredObject;
 use archive::{Entry, Toc, layout};
 use orchestrator_sdk::Error;
 use orchestrator_sdk::storage::Store;
 
-use super::{Facts, Files};
+use super::{Backup, Facts, Files, read_large_objects};
 
 /// The directory at the prefix.
-pub fn open(store: Store, prefix: &str) -> Result<(Files, Facts, Toc), Error> {
-    let mut objects = HashMap::new();
+pub fn open(store: Store, prefix: &str) -> Result<Backup, Error> {
+    let mut objects = Vec::new();
     store.for_each(&format!("{prefix}/"), |object| {
         let name = object.key[prefix.len() + 1..].to_owned();
-        let stored = StoredObject {
-            name: name.clone(),
-            bytes: object.bytes,
-            sha256: String::new(),
-            table: None,
-        };
-        objects.insert(name, stored);
+        objects.push(unchecked(name, object.bytes));
         Ok(())
     })?;
-    if !objects.contains_key(layout::TOC) {
+    if !objects.iter().any(|object| object.name == layout::TOC) {
         return Err(Error::not_found(format!(
             "there is no backup at {prefix}: it holds neither {} nor {}",
             layout::MANIFEST,
@@ -31,26 +25,42 @@ pub fn open(store: Store, prefix: &str) -> Result<(Files, Facts, Toc), Error> {
         ))
         .hint("`orchestrator backup list` shows the backups there are"));
     }
-    let files = Files {
-        store,
-        prefix: prefix.to_owned(),
-        objects,
-    };
+    let bytes = objects.iter().map(|object| object.bytes).sum();
+    let files = Files::new(store, prefix, objects.into_iter());
     let toc = files.read_toc()?;
     for entry in toc.entries.iter().filter(|entry| entry.had_dumper) {
         if entry.desc != "BLOBS" {
             files.find(&entry.filename)?;
         }
     }
-    let facts = Facts {
-        name: prefix.rsplit('/').next().unwrap_or(prefix).to_owned(),
+    Ok(Backup {
+        large_objects: read_large_objects(&files, &toc)?,
+        facts: facts(prefix, &toc, bytes),
+        files,
+        toc,
+    })
+}
+
+/// An object of which nobody has noted the digest.
+pub fn unchecked(name: String, bytes: u64) -> StoredObject {
+    StoredObject {
+        name,
+        bytes,
+        sha256: String::new(),
+        table: None,
+    }
+}
+
+/// What the table of contents alone tells.
+pub fn facts(key: &str, toc: &Toc, bytes: u64) -> Facts {
+    Facts {
+        name: key.rsplit('/').next().unwrap_or(key).to_owned(),
         snapshot_time: None,
         server_major: major(toc.header.server_version.as_deref().unwrap_or_default()),
         encoding: String::new(),
-        roles: roles(&toc).into_iter().collect(),
-        bytes: files.objects.values().map(|object| object.bytes).sum(),
-    };
-    Ok((files, facts, toc))
+        roles: roles(toc).into_iter().collect(),
+        bytes,
+    }
 }
 
 /// Of `15.18 (Debian 15.18-0+deb12u1)` or `18beta2`.
