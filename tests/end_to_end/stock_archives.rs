@@ -1,6 +1,9 @@
 //! Archives that stock pg_dump wrote, restored by this program.
 
 use std::path::Path;
+use std::process::Command;
+
+use archive::{Compression, Toc};
 
 use end_to_end::{PostgresServer, Project, Version};
 
@@ -54,6 +57,50 @@ fn uncompressed_directories_come_back() {
         let directory = project.path().join("dump");
         server.pg_dump_to("source", &directory, &["-Fd", "--compress=0"]);
         assert_comes_back(&server, &project, &directory, "without compression");
+    }
+}
+
+/// What pg_dump writes where it was built with these libraries: the same files, compressed by their own programs.
+#[test]
+fn directories_in_lz4_and_zstd_come_back() {
+    let server = PostgresServer::start(Version::V15);
+    server.create_example("source");
+    server.psql(
+        "source",
+        "CREATE TABLE big AS SELECT i AS id, md5(i::text) AS text FROM generate_series(1, 300000) i",
+    );
+    let project = Project::without_config(env!("CARGO_BIN_EXE_orchestrator"));
+    for (program, arguments, suffix, compression) in [
+        ("lz4", &["-q", "--rm"][..], ".lz4", Compression::Lz4),
+        ("zstd", &["-q", "--rm", "-o"], ".zst", Compression::Zstd),
+    ] {
+        let directory = project.path().join(program);
+        server.pg_dump_to("source", &directory, &["-Fd", "--compress=0"]);
+        for file in crate::files(&directory) {
+            if file.extension().is_some_and(|extension| extension == "dat")
+                && !file.ends_with("toc.dat")
+            {
+                let mut compressed = file.clone().into_os_string();
+                compressed.push(suffix);
+                // What is read and what is written, and the other way round behind -o.
+                let names = match program {
+                    "lz4" => [file.as_os_str(), &compressed],
+                    _ => [&compressed, file.as_os_str()],
+                };
+                let done = Command::new(program)
+                    .args(arguments)
+                    .args(names)
+                    .output()
+                    .expect("the program runs");
+                assert!(done.status.success(), "{}: {done:?}", file.display());
+            }
+        }
+        let path = directory.join("toc.dat");
+        let mut toc =
+            Toc::read(&std::fs::read(&path).expect("toc.dat")).expect("a table of contents");
+        toc.header.compression = compression;
+        std::fs::write(&path, toc.write()).expect("toc.dat");
+        assert_comes_back(&server, &project, &directory, program);
     }
 }
 

@@ -1,6 +1,9 @@
 //! `orchestrator restore`: from a configured storage, or from any address with nothing but its credentials.
 
 use clap::Args;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use super::backup::storage_name;
@@ -11,7 +14,7 @@ use crate::backups;
 use crate::config::{Config, DatabaseBinding, Name, StorageBinding, StorageLocation};
 use crate::database::{ConnectionSettings, ProcessEnvironment};
 use crate::failure::Failure;
-use crate::jobs::open_storage;
+use crate::jobs::{Project, open_storage};
 
 #[derive(Debug, Args)]
 pub(super) struct RestoreCommand {
@@ -25,6 +28,9 @@ pub(super) struct RestoreCommand {
     /// The storage that holds the backup; not needed where there is one
     #[arg(long, short, value_name = "STORAGE")]
     storage: Option<String>,
+    /// The newest backup whose data is not newer than this, as 2026-01-17T02:00:00Z or 2026-01-17 04:00+02
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    at: Option<Timestamp>,
     /// Connections that write at the same time [default: one for each core]
     #[arg(long, short, value_name = "N")]
     jobs: Option<u32>,
@@ -94,6 +100,11 @@ pub(super) async fn execute(
         false => storage,
     };
 
+    let selector = match command.at {
+        Some(at) => newest_before(&project, &storage, &selector, at).await?,
+        None => selector,
+    };
+
     let mut parameters = Map::new();
     let mode = match (command.create, command.clean) {
         (true, _) => "create",
@@ -128,6 +139,33 @@ pub(super) async fn execute(
     request.dry_run = command.dry_run;
     request.consent = command.consent.into();
     run_and_report(&project, request, output).await
+}
+
+/// A time with its zone, or in UTC.
+fn parse_time(text: &str) -> Result<Timestamp, String> {
+    let zoned = text.parse::<Timestamp>();
+    let utc = || text.parse::<DateTime>()?.to_zoned(TimeZone::UTC);
+    zoned
+        .or_else(|_| utc().map(|time| time.timestamp()))
+        .map_err(|error| error.to_string())
+}
+
+/// `latest`, or `DATABASE/latest`, as it was at a time.
+async fn newest_before(
+    project: &Project,
+    storage: &str,
+    selector: &str,
+    at: Timestamp,
+) -> Result<String, Failure> {
+    let database = match selector {
+        "latest" => None,
+        other => Some(other.strip_suffix("/latest").ok_or_else(|| {
+            Failure::invalid_input("--at chooses a backup, and another one is named")
+                .hint("write latest, or DATABASE/latest, or leave --at out")
+        })?),
+    };
+    let storage = project.storage(storage).await?;
+    backups::newest_before(&storage, database, at).await
 }
 
 /// An address, rather than the id of a backup: a URL, or a folder or a file that is there.
