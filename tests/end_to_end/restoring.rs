@@ -54,6 +54,70 @@ fn parts_of_a_backup() {
 }
 
 #[test]
+fn a_backup_of_some_tables() {
+    let server = PostgresServer::start(Version::V15);
+    server.create_example("source");
+    let project = project(&server);
+    let create = |options: &[&str]| {
+        let mut arguments = vec!["backup", "create", "--database", "source"];
+        arguments.extend(options);
+        project.run(arguments)
+    };
+    let restored = |options: &[&str]| {
+        server.create_database("target");
+        project
+            .run(["restore", "source/latest", "--to", "target"])
+            .expect_code(0);
+        let dump = server.pg_dump_with("target", options);
+        let tables = "SELECT count(*), sum((xpath('/row/c/text()', query_to_xml(format('SELECT count(*) AS c FROM %s', oid::regclass), false, true, '')))[1]::text::int)
+             FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
+        let tables_and_rows = server.psql("target", tables);
+        server.psql("postgres", "DROP DATABASE target");
+        (dump, tables_and_rows)
+    };
+    create(&[
+        "--exclude-table-data",
+        "\"Appointment\"",
+        "--exclude-table-data",
+        "\"RefreshToken\"",
+    ])
+    .expect_code(0);
+    let stock = [
+        "--exclude-table-data=\"Appointment\"",
+        "--exclude-table-data=\"RefreshToken\"",
+    ];
+    let (dump, tables_and_rows) = restored(&stock);
+    assert_eq!(server.pg_dump_with("source", &stock), dump);
+    assert_eq!(tables_and_rows, "6|16");
+    create(&["-t", "\"Doctor\""]).expect_code(0);
+    let (dump, tables_and_rows) = restored(&[]);
+    assert_eq!(server.pg_dump_with("source", &["-t", "\"Doctor\""]), dump);
+    assert_eq!(tables_and_rows, "1|4");
+
+    let shown = project
+        .run(["backup", "show", "--output", "json"])
+        .expect_code(0)
+        .json();
+    assert_eq!(shown["filters"]["tables"][0], "\"Doctor\"");
+    // Nobody wanted what is not there, and that is worth a word.
+    let outcome = create(&["--exclude-table", "nothing"]).expect_code(3);
+    assert!(
+        outcome.stdout.contains("no table fits nothing"),
+        "{}",
+        outcome.stdout
+    );
+    let outcome = create(&["--table", "nothing"]).expect_code(1);
+    assert!(
+        outcome.stderr.contains("no table fits nothing"),
+        "{}",
+        outcome.stderr
+    );
+    let outcome = create(&["--table", "\"Doctor"]).expect_code(1);
+    assert!(outcome.stderr.contains("not closed"), "{}", outcome.stderr);
+    statuses(&project, &server);
+}
+
+#[test]
 fn the_newest_backup_before_a_time() {
     let server = PostgresServer::start(Version::V15);
     server.create_example("source");

@@ -44,6 +44,15 @@ pub(super) struct CreateCommand {
     /// gzip, zstd or none, or with a level: gzip:9, zstd:3 [default: gzip]
     #[arg(long, short = 'Z', value_name = "METHOD[:LEVEL]")]
     compress: Option<String>,
+    /// Only tables, views and sequences that match, with nothing but what belongs to them; may be repeated
+    #[arg(long, short, value_name = "PATTERN")]
+    table: Vec<String>,
+    /// All but tables, views and sequences that match; may be repeated
+    #[arg(long, short = 'T', value_name = "PATTERN")]
+    exclude_table: Vec<String>,
+    /// Of tables that match the definition alone; may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    exclude_table_data: Vec<String>,
     /// Why it is taken; stands in the backup's name [default: full]
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
@@ -126,6 +135,13 @@ async fn create(command: CreateCommand, project: &Project, output: &Output) -> R
             .into_iter()
             .filter_map(|(name, value)| Some((name.to_owned(), value?))),
     );
+    for (name, patterns) in [
+        ("table", command.table),
+        ("exclude_table", command.exclude_table),
+        ("exclude_table_data", command.exclude_table_data),
+    ] {
+        parameters.insert(name.to_owned(), patterns.into());
+    }
     let mut request = single("backup", "backup", parameters);
     request.dry_run = command.dry_run;
     run_and_report(project, request, output).await

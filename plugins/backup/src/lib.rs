@@ -12,6 +12,7 @@ mod table_data;
 use archive::layout::{self, BackupFolder, BackupId, BackupKind};
 use archive::manifest::{self, Manifest, Totals};
 use archive::toc::{Created, Format, Header, Toc};
+use catalog::{Filters, Pattern};
 use orchestrator_sdk::{Error, Operation, run};
 use serde::Deserialize;
 use serde_json::json;
@@ -29,10 +30,29 @@ struct Parameters {
     kind: String,
     jobs: Option<u32>,
     compress: String,
+    table: Vec<String>,
+    exclude_table: Vec<String>,
+    exclude_table_data: Vec<String>,
 }
 
 /// More readers than this help no server, and each holds a connection.
 const JOBS_MAX: u32 = 64;
+
+impl Parameters {
+    fn filters(&self) -> Result<Filters, Error> {
+        let patterns = |texts: &[String]| {
+            let patterns = texts.iter().map(|text| Pattern::parse(text));
+            patterns
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(Error::invalid_input)
+        };
+        Ok(Filters {
+            tables: patterns(&self.table)?,
+            exclude_tables: patterns(&self.exclude_table)?,
+            exclude_table_data: patterns(&self.exclude_table_data)?,
+        })
+    }
+}
 
 impl Operation for Backup {
     type Parameters = Parameters;
@@ -47,7 +67,7 @@ impl Operation for Backup {
         let begun = run::now();
         run::phase("reading the catalog");
         let mut readers = Readers::open(&parameters.database)?;
-        let dump = readers.read_catalog()?;
+        let dump = readers.read_catalog(parameters.filters()?)?;
         for warning in &dump.warnings {
             run::warn(warning);
         }
@@ -119,7 +139,12 @@ impl Operation for Backup {
                 level: method.level(),
                 encryption: stored.encryption(),
             },
-            filters: manifest::Filters::default(),
+            filters: manifest::Filters {
+                tables: parameters.table,
+                exclude_tables: parameters.exclude_table,
+                exclude_table_data: parameters.exclude_table_data,
+                ..manifest::Filters::default()
+            },
             totals,
             objects,
         };

@@ -1,6 +1,6 @@
 //! The connections that read: one leader, whose snapshot the others share.
 
-use catalog::{Dump, Options, Session, SessionError};
+use catalog::{Dump, Filters, Options, Session, SessionError};
 use orchestrator_sdk::postgres::{
     self, Connection, Isolation, Server, Target, Transaction, TransactionOptions,
 };
@@ -33,10 +33,14 @@ impl Readers {
     }
 
     /// Reads the catalog and locks what is dumped.
-    pub fn read_catalog(&mut self) -> Result<Dump, Error> {
+    pub fn read_catalog(&mut self, filters: Filters) -> Result<Dump, Error> {
         let mut session = CatalogSession(&self.leader);
-        let catalog = catalog::read(&mut session, self.server.version, &Options::default())
-            .map_err(explain)?;
+        let options = Options {
+            filters,
+            ..Options::default()
+        };
+        let catalog =
+            catalog::read(&mut session, self.server.version, &options).map_err(explain)?;
         catalog.dump().map_err(explain)
     }
 
@@ -126,6 +130,9 @@ fn explain(error: catalog::Error) -> Error {
             }
             Error::new(ErrorKind::Database, error.to_string())
         }
+        catalog::Error::NoTable(_) => Error::not_found(error.to_string()).hint(
+            "patterns are those of psql's \\d, with double quotes around names with capitals",
+        ),
         catalog::Error::Uncovered { .. } => Error::unsupported(error.to_string())
             .hint("this version cannot back up these objects, and leaves nothing out silently"),
         other => Error::internal(other.to_string()),

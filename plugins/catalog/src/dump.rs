@@ -6,7 +6,7 @@ use archive::Entry;
 
 use crate::error::Error;
 use crate::identifiers::{qualified, quote_identifier};
-use crate::model::Catalog;
+use crate::model::{Catalog, Constrained, Relation};
 use crate::ordering::{self, Graph, Object};
 use crate::rendering::{self, Writer, dump_id};
 use crate::selection::Components;
@@ -122,7 +122,7 @@ pub struct InstalledExtension {
 impl Catalog {
     /// Renders the entries and puts them in order.
     pub fn dump(&self) -> Result<Dump, Error> {
-        let mut warnings = Vec::new();
+        let mut warnings = self.warnings_of_filters();
         let mut graph = ordering::build(self);
         let order = ordering::sort(self, &mut graph, &mut warnings);
         let mut writer = Writer::new(self, &graph);
@@ -176,6 +176,35 @@ impl Catalog {
 }
 
 impl Catalog {
+    /// What the filters leave dangling, or do not find.
+    fn warnings_of_filters(&self) -> Vec<String> {
+        let without_match = self.without_match.iter();
+        let mut warnings: Vec<String> = without_match
+            .map(|pattern| format!("no table fits {pattern}"))
+            .collect();
+        let is_dumped = |relation: &Relation| relation.dump.has(Components::DEFINITION);
+        for constraint in &self.constraints {
+            let (Constrained::Table(table), Some((referenced, _))) =
+                (constraint.on, constraint.references)
+            else {
+                continue;
+            };
+            let table = &self.relations[table];
+            let missing = self
+                .relation(referenced)
+                .filter(|relation| !is_dumped(relation));
+            if let Some(referenced) = missing.filter(|_| is_dumped(table)) {
+                warnings.push(format!(
+                    "the foreign key {} of {} refers to {}, which is left out: a restore needs that table from elsewhere",
+                    constraint.name,
+                    table.qualified(),
+                    referenced.qualified()
+                ));
+            }
+        }
+        warnings
+    }
+
     fn installed_extensions(&self) -> Vec<InstalledExtension> {
         let created = self
             .extensions

@@ -38,6 +38,9 @@ pub enum Error {
         "the server's version {0} is not one of 13 to 18; use a release of this program that knows it, since a dump by guesswork can lose objects"
     )]
     Version(u32),
+    /// None of the patterns of tables to dump fits one.
+    #[error("no table fits {0}")]
+    NoTable(String),
     /// Objects that a dump would have to leave out.
     #[error("{} objects cannot be dumped yet: {}; drop them, or dump this database with pg_dump", .objects.len(), list(.objects))]
     Uncovered {

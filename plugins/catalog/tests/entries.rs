@@ -6,7 +6,7 @@ mod support;
 use std::collections::{BTreeSet, HashMap};
 
 use archive::{Entry, Toc};
-use catalog::Options;
+use catalog::{Filters, Options, Pattern};
 use support::{archiving, corpus, server::Server};
 
 #[test]
@@ -48,6 +48,105 @@ fn compare(major: u32) {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn filters_choose_what_pg_dump_chooses() {
+    for major in [15, 18] {
+        let server = Server::start(major);
+        server.succeed("createdb", ["-Ttemplate0", "filtered"]);
+        server
+            .connect("filtered")
+            .batch_execute(
+                "CREATE SCHEMA audit; CREATE TYPE mood AS ENUM ('good', 'bad');
+                 CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1';
+                 CREATE TABLE users (id serial PRIMARY KEY, mood mood, \"Name\" text UNIQUE);
+                 CREATE TABLE orders (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, buyer int REFERENCES users);
+                 CREATE TABLE audit.events (id bigserial, at timestamptz) PARTITION BY RANGE (at);
+                 CREATE TABLE audit.events_2025 PARTITION OF audit.events FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+                 CREATE INDEX ON audit.events (at);
+                 CREATE VIEW names AS SELECT \"Name\" FROM users;
+                 CREATE MATERIALIZED VIEW counts AS SELECT count(*) FROM orders;
+                 CREATE SEQUENCE free; COMMENT ON TABLE orders IS 'bought'; GRANT SELECT ON orders TO PUBLIC;
+                 SELECT lo_create(4711)",
+            )
+            .unwrap();
+        let cases: [(&str, &[&str]); 8] = [
+            ("--table", &["users"]),
+            ("--table", &["orders", "audit.*"]),
+            ("--table", &["public.*"]),
+            ("--table", &["names", "fr?e"]),
+            ("--exclude-table", &["audit.events_2025"]),
+            ("--exclude-table", &["free", "counts", "names"]),
+            ("--exclude-table-data", &["users"]),
+            ("--exclude-table-data", &["audit.*", "free", "counts"]),
+        ];
+        for (number, (option, patterns)) in cases.into_iter().enumerate() {
+            let folder = server.scratch(&format!("filter-{number}")).join("archive");
+            let mut arguments = vec!["-Fd", "-Z0", "-f", folder.to_str().unwrap(), "filtered"];
+            arguments.extend(patterns.iter().flat_map(|pattern| [option, pattern]));
+            server.succeed("pg_dump", arguments);
+            let stock = Toc::read(&std::fs::read(folder.join("toc.dat")).unwrap()).unwrap();
+            let parsed: Vec<Pattern> = patterns
+                .iter()
+                .map(|pattern| Pattern::parse(pattern).unwrap())
+                .collect();
+            let mut filters = Filters::default();
+            match option {
+                "--table" => filters.tables = parsed,
+                "--exclude-table" => filters.exclude_tables = parsed,
+                _ => filters.exclude_table_data = parsed,
+            }
+            let options = Options {
+                filters,
+                ..Options::default()
+            };
+            let (dump, _) = archiving::dump(server.connect("filtered"), &options).unwrap();
+            // What is left out takes part in pg_dump's sorting and not in ours: the order is another, as good a one.
+            let [theirs, ours] = [&stock.entries, &dump.entries].map(|entries| {
+                let mut described = describe(entries, false);
+                described.sort();
+                described
+            });
+            assert!(
+                theirs == ours,
+                "{option} {patterns:?} on {major}\n{}",
+                differences(&theirs, &ours)
+            );
+            let has_large_objects = dump.large_objects_dump_id.is_some();
+            assert_eq!(has_large_objects, option != "--table");
+        }
+    }
+}
+
+#[test]
+fn filters_that_find_nothing_or_leave_keys_dangling_are_told() {
+    let server = Server::start(15);
+    let mut client = server.connect("postgres");
+    client
+        .batch_execute("CREATE TABLE users (id int PRIMARY KEY); CREATE TABLE orders (buyer int REFERENCES users)")
+        .unwrap();
+    let with = |filters: Filters| {
+        let options = Options {
+            filters,
+            ..Options::default()
+        };
+        archiving::dump(server.connect("postgres"), &options).map(|(dump, _)| dump.warnings)
+    };
+    let pattern = |text: &str| vec![Pattern::parse(text).unwrap()];
+    let warnings = with(Filters {
+        exclude_tables: pattern("users"),
+        exclude_table_data: pattern("evnts"),
+        ..Filters::default()
+    });
+    let warnings = warnings.unwrap();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].contains("evnts") && warnings[1].contains("orders_buyer_fkey"));
+    let missing = with(Filters {
+        tables: pattern("nobody"),
+        ..Filters::default()
+    });
+    assert_eq!(missing.unwrap_err().to_string(), "no table fits nobody");
 }
 
 /// Entries as text, with dependencies by name; large objects apart, since newer archives have them in groups.

@@ -17,7 +17,6 @@ mod large_objects;
 mod names;
 mod parallel;
 mod parameters;
-mod patterns;
 mod pieces;
 mod plan;
 mod post_data;

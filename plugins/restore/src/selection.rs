@@ -8,12 +8,12 @@ mod closure;
 use std::collections::BTreeSet;
 
 use archive::{Entry, Toc};
+use catalog::Pattern;
 
 use crate::entries::{
     Object, ObjectKind, is_of_database, is_privilege, is_relation, namespace, object, parts, tag,
 };
 use crate::parameters::{Mode, Parameters};
-use crate::patterns::Pattern;
 
 /// The host's schema in every database that it works on.
 pub const OWN_SCHEMA: &str = "orchestrator";

@@ -33,6 +33,7 @@ pub use sequence::Sequence;
 pub use trigger::Trigger;
 pub use types::{Attribute, Domain, Range, Type, TypeKind};
 
+use crate::selection::Filters;
 use crate::version::ServerVersion;
 
 /// What to read and how.
@@ -42,6 +43,8 @@ pub struct Options {
     pub lock_tables: bool,
     /// Classes of objects that fail the dump although they could be dumped, as in CREATE and in lower case: `large object`.
     pub refused: Vec<String>,
+    /// Which tables, and of which the rows.
+    pub filters: Filters,
 }
 
 impl Default for Options {
@@ -49,6 +52,7 @@ impl Default for Options {
         Self {
             lock_tables: true,
             refused: Vec::new(),
+            filters: Filters::default(),
         }
     }
 }
@@ -91,6 +95,8 @@ pub struct Catalog {
     /// By object: pg_description's (objsubid, description), in that order.
     pub(crate) comments: HashMap<CatalogId, Vec<(i32, String)>>,
     /// pg_init_privs, without columns: what CREATE EXTENSION or initdb granted.
+    /// Patterns of filters that fit nothing.
+    pub(crate) without_match: Vec<String>,
     pub(crate) initial_privileges: HashMap<CatalogId, Vec<String>>,
 }
 

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::model::{
     Access, CatalogId, ColumnAccess, DefaultAccess, Language, Namespace, Relation, class,
 };
-use crate::selection::{self, Components, Selection};
+use crate::selection::{Components, Selection};
 
 /// ACLs of columns, also of system columns.
 pub fn columns(reader: &mut Reader<'_>, relations: &mut [Relation]) -> Result<(), Error> {
@@ -30,7 +30,10 @@ pub fn columns(reader: &mut Reader<'_>, relations: &mut [Relation]) -> Result<()
 }
 
 /// Procedural languages. Those of users fail the dump elsewhere unless an extension made them; privileges can change on all.
-pub fn languages(reader: &mut Reader<'_>, selection: &Selection) -> Result<Vec<Language>, Error> {
+pub fn languages(
+    reader: &mut Reader<'_>,
+    selection: &Selection<'_>,
+) -> Result<Vec<Language>, Error> {
     let mut languages = Vec::new();
     reader.rows(
         "languages",
@@ -52,7 +55,7 @@ pub fn languages(reader: &mut Reader<'_>, selection: &Selection) -> Result<Vec<L
                 trusted: row.flag()?,
                 owner: row.role()?,
                 access: row.access()?,
-                dump: member.unwrap_or_else(|| selection::extension(oid).and(Components::ACL)),
+                dump: member.unwrap_or_else(|| selection.of_global(oid).and(Components::ACL)),
             });
             Ok(())
         },

@@ -3,9 +3,9 @@
 use super::rows::Reader;
 use crate::error::Error;
 use crate::model::{CatalogId, Extension, Relation, RelationKind};
-use crate::selection::{self, Components};
+use crate::selection::{self, Components, Filters};
 
-pub fn read(reader: &mut Reader<'_>) -> Result<Vec<Extension>, Error> {
+pub fn read(reader: &mut Reader<'_>, filters: &Filters) -> Result<Vec<Extension>, Error> {
     let mut extensions = Vec::new();
     reader.rows(
         "extensions",
@@ -41,7 +41,7 @@ pub fn read(reader: &mut Reader<'_>) -> Result<Vec<Extension>, Error> {
                 schema,
                 version,
                 configuration,
-                dump: selection::extension(oid),
+                dump: selection::extension(oid, filters),
             });
             Ok(())
         },

@@ -9,7 +9,7 @@ use crate::selection::{Components, Selection};
 
 /// Every function outside `pg_catalog`, and those in it whose privileges were changed. Constructors of range types are
 /// internally dependent on them and come with them.
-pub fn read(reader: &mut Reader<'_>, selection: &Selection) -> Result<Vec<Function>, Error> {
+pub fn read(reader: &mut Reader<'_>, selection: &Selection<'_>) -> Result<Vec<Function>, Error> {
     let mut functions = Vec::new();
     reader.rows(
         "functions",

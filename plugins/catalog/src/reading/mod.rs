@@ -50,14 +50,16 @@ pub fn read(
     reader.roles = roles::read(reader)?;
 
     let database = databases::read(reader)?;
-    let extensions = extensions::read(reader)?;
+    let extensions = extensions::read(reader, &options.filters)?;
     let members = extensions::members(reader)?;
-    let mut selection = Selection::new(&extensions, &members);
+    let mut selection = Selection::new(&options.filters, &extensions, &members);
     let namespaces = namespaces::read(reader, &mut selection)?;
     reader.learn_schemas(&namespaces);
 
     let mut relations = relations::read(reader, &selection)?;
     extensions::mark_configuration_tables(&extensions, &mut relations);
+    relations::leave_out_rows(&options.filters, &mut relations);
+    let without_match = options.filters.without_match(&relations)?;
     inheritance::read(reader, &mut relations)?;
     if options.lock_tables {
         lock_tables(reader, &relations)?;
@@ -89,11 +91,15 @@ pub fn read(
         rules: rules::read(reader, &relations)?,
         policies: policies::read(reader, &relations)?,
         default_access: acls::defaults(reader, &namespaces)?,
-        large_objects: large_objects::read(reader)?,
+        large_objects: match options.filters.everything() {
+            true => large_objects::read(reader)?,
+            false => Vec::new(),
+        },
         extension_foreign_keys: extensions::foreign_keys(reader)?,
         refresh_order: dependencies::refresh_order(reader)?,
         dependencies: dependencies::read(reader)?,
         comments: comments::read(reader)?,
+        without_match,
         initial_privileges: acls::initial(reader)?,
         database,
         namespaces,

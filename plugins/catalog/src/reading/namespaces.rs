@@ -3,9 +3,12 @@
 use super::rows::Reader;
 use crate::error::Error;
 use crate::model::{CatalogId, Namespace, class};
-use crate::selection::{self, Components, Selection};
+use crate::selection::{Components, Selection};
 
-pub fn read(reader: &mut Reader<'_>, selection: &mut Selection) -> Result<Vec<Namespace>, Error> {
+pub fn read(
+    reader: &mut Reader<'_>,
+    selection: &mut Selection<'_>,
+) -> Result<Vec<Namespace>, Error> {
     let mut namespaces = Vec::new();
     reader.rows(
         "schemas",
@@ -29,8 +32,7 @@ pub fn read(reader: &mut Reader<'_>, selection: &mut Selection) -> Result<Vec<Na
                 dump: Components::NONE,
                 contents: Components::NONE,
             };
-            selection::schema(&mut namespace);
-            selection.learn(&namespace);
+            selection.decide_schema(&mut namespace);
             // What an extension brings along is not created again; objects in it that do not belong to it are dumped.
             if let Some(member) =
                 selection.of_member(CatalogId::new(class::NAMESPACE, namespace.oid))

@@ -3,11 +3,11 @@
 use super::rows::{Reader, unnest};
 use crate::error::Error;
 use crate::model::{CatalogId, Relation, RelationKind, class};
-use crate::selection::{Components, Selection};
+use crate::selection::{Components, Filters, Selection};
 
 /// The users' relations, and those of the server whose privileges were changed, in the order of their OIDs. Nothing here
 /// calls a function that looks at more than the row: no table is locked yet.
-pub fn read(reader: &mut Reader<'_>, selection: &Selection) -> Result<Vec<Relation>, Error> {
+pub fn read(reader: &mut Reader<'_>, selection: &Selection<'_>) -> Result<Vec<Relation>, Error> {
     let mut relations: Vec<Relation> = Vec::new();
     reader.rows(
         "tables",
@@ -61,7 +61,10 @@ pub fn read(reader: &mut Reader<'_>, selection: &Selection) -> Result<Vec<Relati
             let kind = kind.ok_or_else(|| row.unexpected(format!("a relation of kind {letter:?}, {name}")))?;
             let dump = match kind {
                 RelationKind::CompositeType => Components::NONE,
-                _ => selection.of(CatalogId::new(class::RELATION, oid), schema_oid),
+                _ => {
+                    let id = CatalogId::new(class::RELATION, oid);
+                    selection.of_relation(id, (schema_oid, &schema), &name)
+                }
             };
             let has_rows = matches!(kind, RelationKind::Table | RelationKind::MaterializedView | RelationKind::Sequence);
             relations.push(Relation {
@@ -108,6 +111,15 @@ pub fn read(reader: &mut Reader<'_>, selection: &Selection) -> Result<Vec<Relati
     )?;
     follow_owners(&mut relations);
     Ok(relations)
+}
+
+/// Takes the rows that nobody wants from what is dumped.
+pub fn leave_out_rows(filters: &Filters, relations: &mut [Relation]) {
+    for relation in relations {
+        if !filters.rows_of(&relation.schema, &relation.name) {
+            relation.data = None;
+        }
+    }
 }
 
 /// A sequence that a column owns is dumped with its table; an identity's sequence is nothing but a part of it.

@@ -7,7 +7,7 @@ use crate::selection::{Components, Selection};
 
 pub fn read(
     reader: &mut Reader<'_>,
-    selection: &Selection,
+    selection: &Selection<'_>,
     relations: &[Relation],
 ) -> Result<Vec<Type>, Error> {
     let mut types = Vec::new();
