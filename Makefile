@@ -1,6 +1,6 @@
 # What people and CI type. Everything is cargo underneath; scripts/setup.sh says what a machine needs.
 .DEFAULT_GOAL := build
-.PHONY: setup build test demo reference lint fmt
+.PHONY: setup build test demo bench reference lint fmt
 
 # One profile (dev) for all of it, so that nothing is compiled twice.
 CARGO ?= cargo
@@ -25,6 +25,11 @@ test: setup lint
 # A backup, a disaster and a restore, on a server of its own.
 demo: build
 	$${CARGO_TARGET_DIR:-target}/debug/orchestrator demo
+
+# Side by side with pg_dump and pg_restore; takes an hour. `scripts/bench.py --help` for less.
+bench: setup
+	$(CARGO) build --locked --release --workspace --bin orchestrator
+	scripts/bench.py --program $${CARGO_TARGET_DIR:-target}/release/orchestrator
 
 # The page that is generated from the program; a test holds it against the program.
 reference: build

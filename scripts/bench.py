@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""Backups and restores side by side with pg_dump and pg_restore, as ratios of medians.
+
+All programs work on the same private server, one after another in each round, so that what else the machine does hits all
+alike. Needs a PostgreSQL installation with its tools (ORCHESTRATOR_POSTGRES_15, or Debian's), and the program:
+
+    scripts/bench.py --program target/release/orchestrator [--rounds 5] [--scale 1.0] [--only dominant,many,small,documents]
+
+Prints Markdown.
+"""
+
+import argparse
+import os
+import pathlib
+import platform
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+DATABASES = {
+    # One table that is nearly everything: orders, as a shop has them.
+    "dominant": """
+        CREATE TABLE orders AS SELECT i AS id, (random() * 1e5)::int AS customer,
+            timestamptz '2024-01-01' + (random() * 1e7)::int * interval '1 second' AS placed,
+            (random() * 1000)::numeric(10, 2) AS total, md5(random()::text) AS reference,
+            (ARRAY['new', 'paid', 'shipped', 'returned'])[1 + (random() * 3)::int] AS status,
+            'Street ' || (random() * 1e4)::int || ', City ' || (random() * 1000)::int AS address
+        FROM generate_series(1, {rows:.0f}) i;
+        ALTER TABLE orders ADD PRIMARY KEY (id);
+    """,
+    # Forty tables of the same size, each with its keys.
+    "many": """
+        SELECT format('CREATE TABLE t%s AS SELECT i AS id, (random() * 1e4)::int AS parent, md5(i::text) AS name,
+            timestamptz ''2024-01-01'' + i * interval ''1 minute'' AS at, random() AS weight
+            FROM generate_series(1, {rows:.0f} / 40) i; ALTER TABLE t%s ADD PRIMARY KEY (id);', n, n)
+        FROM generate_series(1, 40) n \\gexec
+    """,
+    # Five thousand tables with a few rows.
+    "small": """
+        SELECT format('CREATE TABLE s%s (id int PRIMARY KEY, name text NOT NULL, at timestamptz DEFAULT now());
+            INSERT INTO s%s SELECT i, md5(i::text) FROM generate_series(1, 20) i;', n, n)
+        FROM generate_series(1, 5000) n \\gexec
+    """,
+    # Documents, most of them out of line.
+    "documents": """
+        CREATE TABLE documents AS SELECT i AS id, jsonb_build_object('kind', i % 7, 'tags', ARRAY[i % 11, i % 13],
+            'body', (SELECT string_agg(md5((i * 31 + j)::text) || ' lorem ipsum dolor sit amet ', '')
+                     FROM generate_series(1, 20 + i % 100) j)) AS document
+        FROM generate_series(1, {rows:.0f} / 40) i;
+        ALTER TABLE documents ADD PRIMARY KEY (id);
+    """,
+}
+
+
+class Server:
+    """A private server that nobody else uses; root runs it as the user postgres."""
+
+    def __init__(self, binaries):
+        self.bin = pathlib.Path(binaries)
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-"))
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.user = []
+        if os.geteuid() == 0:
+            self.user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+            shutil.chown(self.folder, "postgres", "postgres")
+        data = str(self.folder / "data")
+        self.run(self.user + [self.bin / "initdb", "-D", data, "-A", "trust", "-U", "postgres"])
+        settings = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_wal_size=8GB -c shared_buffers=1GB -c max_locks_per_transaction=1024"
+        self.run(self.user + [self.bin / "pg_ctl", "-D", data, "-o", settings, "-l", str(self.folder / "log"), "-w", "start"])
+        self.environment = dict(os.environ, PGHOST=str(self.folder), PGPORT=str(self.port), PGUSER="postgres")
+
+    def run(self, command, **options):
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True, **options)
+        if done.returncode:
+            sys.exit(f"{command}: {done.stderr}")
+        return done.stdout
+
+    def psql(self, database, sql):
+        return self.run([self.bin / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database], env=self.environment, input=sql)
+
+    def url(self, database):
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def stop(self):
+        self.run(self.user + [self.bin / "pg_ctl", "-D", self.folder / "data", "-m", "immediate", "stop"])
+        shutil.rmtree(self.folder)
+
+
+def measure(command, environment, folder):
+    """Wall seconds, and the largest resident set of the process in MiB."""
+    begun = time.monotonic()
+    process = subprocess.Popen([str(part) for part in command], env=environment, cwd=folder,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    complaint = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"{command}: {complaint.decode()}")
+    return time.monotonic() - begun, usage.ru_maxrss / 1024
+
+
+def size(folder):
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 2**20
+
+
+def raw_copy(server, database):
+    """Everything through COPY TO STDOUT to nowhere on two connections, the largest table in halves of its pages."""
+    tables = server.psql(database, """
+        SELECT c.oid::regclass, c.relpages FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE relkind = 'r' AND nspname = 'public' ORDER BY pg_table_size(c.oid) DESC""").split()
+    lanes = ["", ""]
+    for number, line in enumerate(tables):
+        table, pages = line.split("|")
+        if number == 0 and int(pages) > 1000:
+            half = int(pages) // 2
+            lanes[0] += f"COPY (SELECT * FROM {table} WHERE ctid < '({half},0)') TO STDOUT;\n"
+            lanes[1] += f"COPY (SELECT * FROM {table} WHERE ctid >= '({half},0)') TO STDOUT;\n"
+        else:
+            lanes[number % 2] += f"COPY {table} TO STDOUT;\n"
+    begun = time.monotonic()
+    processes = []
+    for lane in lanes:
+        script = tempfile.NamedTemporaryFile("w", suffix=".sql")
+        script.write(lane)
+        script.flush()
+        command = [server.bin / "psql", "-XAtq", "-d", database, "-f", script.name]
+        processes.append((subprocess.Popen(command, env=server.environment, stdout=subprocess.DEVNULL), script))
+    for process, _ in processes:
+        process.wait()
+    return time.monotonic() - begun, 0.0
+
+
+def bench(server, program, name, rounds, jobs):
+    folder = server.folder / "work"
+    ours = dict(os.environ, DATABASE_URL=server.url(name))
+    results, sizes = {}, {}
+
+    def note(what, figures):
+        results.setdefault(what, []).append(figures)
+
+    for _ in range(rounds):
+        for what, options in [("pg_dump", []), ("pg_dump -Z1", ["-Z1"])]:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o777)
+            archive = folder / "archive"
+            command = [server.bin / "pg_dump", "-Fd", f"-j{jobs}", "-f", archive, *options, name]
+            note(what, measure(command, server.environment, folder))
+            sizes[what] = size(archive)
+            if what == "pg_dump":
+                server.psql("postgres", "CREATE DATABASE restored")
+                server.psql("postgres", "CHECKPOINT")
+                command = [server.bin / "pg_restore", f"-j{jobs}", "-d", "restored", archive]
+                note("pg_restore", measure(command, server.environment, folder))
+                server.psql("postgres", "DROP DATABASE restored")
+        for compress in ["gzip", "zstd"]:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            command = [program, "backup", "create", "--quiet", "--jobs", jobs, "--compress", compress]
+            note(f"backup {compress}", measure(command, ours, folder))
+            sizes[f"backup {compress}"] = size(folder / "backups")
+            server.psql("postgres", "CHECKPOINT")
+            command = [program, "restore", folder / "backups", "--quiet", "--jobs", jobs, "--to", server.url("restored"), "--create"]
+            note(f"restore {compress}", measure(command, ours, folder))
+            server.psql("postgres", "DROP DATABASE restored")
+        note("raw COPY", raw_copy(server, name))
+
+    print(f"\n### {name}: {server.psql('postgres', f'SELECT pg_size_pretty(pg_database_size({name!r}))').strip()}\n")
+    print("| what | median s | ratio | peak MiB | archive MiB |\n|---|---|---|---|---|")
+    for what, figures in results.items():
+        median = statistics.median(seconds for seconds, _ in figures)
+        base = "pg_restore" if "restore" in what else "pg_dump"
+        against = statistics.median(seconds for seconds, _ in results[base])
+        peak = max(memory for _, memory in figures)
+        archive = f"{sizes[what]:.0f}" if what in sizes else ""
+        print(f"| {what} | {median:.2f} | {median / against:.2f} | {peak:.0f} | {archive} |", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--program", required=True, type=pathlib.Path)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--scale", type=float, default=1.0, help="1.0 is about 1 GB for each of the large ones")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", default=",".join(DATABASES))
+    options = parser.parse_args()
+    installation = os.environ.get("ORCHESTRATOR_POSTGRES_15", "/usr/lib/postgresql/15")
+    server = Server(pathlib.Path(installation) / "bin")
+    try:
+        print(f"{platform.machine()}, {os.cpu_count()} cores, PostgreSQL {server.psql('postgres', 'SHOW server_version').strip()}, "
+              f"{options.rounds} rounds, {options.jobs} jobs; ratios are against pg_dump and pg_restore")
+        for name in options.only.split(","):
+            server.psql("postgres", f"CREATE DATABASE {name}")
+            server.psql(name, DATABASES[name].format(rows=9e6 * options.scale))
+            server.psql(name, "VACUUM ANALYZE")
+            bench(server, options.program.resolve(), name, options.rounds, options.jobs)
+            server.psql("postgres", f"DROP DATABASE {name}")
+    finally:
+        server.stop()
+
+
+if __name__ == "__main__":
+    main()
