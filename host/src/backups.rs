@@ -232,16 +232,18 @@ pub async fn prefix(storage: &dyn Storage, selector: &str) -> Result<String, Fai
 }
 
 async fn is_stock_archive(storage: &dyn Storage, prefix: &str) -> Result<bool, Failure> {
-    let Ok(file) = Key::parse(prefix) else {
-        return Ok(false);
-    };
-    if storage.head(&file).await?.is_some() {
-        return Ok(true);
-    }
     let Ok(toc) = Key::parse(&format!("{prefix}/{TOC}")) else {
         return Ok(false);
     };
-    Ok(storage.head(&toc).await?.is_some() && manifest_key(storage, prefix).await?.is_none())
+    if manifest_key(storage, prefix).await?.is_some() {
+        return Ok(false);
+    }
+    if storage.head(&toc).await?.is_some() {
+        return Ok(true);
+    }
+    // Listed, because some storages answer a question after a folder with an error. A key comes before those it begins.
+    let first = storage.list(prefix, None).await?.into_iter().next();
+    Ok(first.is_some_and(|object| object.key.to_string() == prefix))
 }
 
 /// Splits the address of an archive that stock pg_dump wrote into its parent and its name; `None` for other addresses.

@@ -66,9 +66,10 @@ impl Backup {
         if let Some(manifest) = ours::read_manifest(&store, prefix)? {
             return ours::open(store, prefix, manifest);
         }
-        match store.head(prefix)? {
-            Some(file) => custom::open(store, &file),
-            None => stock::open(store, prefix),
+        // A key comes before those that it begins.
+        match store.list(prefix, None)?.first() {
+            Some(file) if file.key == prefix => custom::open(store, file),
+            _ => stock::open(store, prefix),
         }
     }
 
