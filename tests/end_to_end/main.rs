@@ -1,9 +1,12 @@
 //! The program against real servers: what it does, what it refuses, and what it leaves.
 
 mod bad_input;
+mod continuing;
 mod encryption;
+mod globals;
 mod interruptions;
 mod misbehaviour;
+mod replacing;
 mod restoring;
 mod round_trips;
 mod stock_archives;

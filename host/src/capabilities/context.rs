@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wasmtime::component::ResourceTable;
 
+use super::scratch::Scratches;
 use crate::database::ConnectionSettings;
 use crate::failure::{Failure, FailureKind};
 use crate::plugins::grants::Grants;
@@ -35,12 +36,16 @@ pub struct BoundStorage {
     pub keys: Keys,
 }
 
-/// Hears of a set of objects before its first byte is written, and after it is published or removed.
-pub trait Drafts: Send + Sync {
-    /// Fails when the record cannot be kept: then nothing is written.
-    fn opened(&self, storage: &str, location: &str, prefix: &str) -> Result<(), Failure>;
+/// Hears of what a step begins before there is anything of it, and after it is whole or removed.
+pub trait Unfinished: Send + Sync {
+    /// A set of objects. Fails when the record cannot be kept: then nothing is written.
+    fn draft_opened(&self, storage: &str, location: &str, prefix: &str) -> Result<(), Failure>;
     /// It was published, or removed.
-    fn closed(&self, storage: &str, prefix: &str);
+    fn draft_closed(&self, storage: &str, prefix: &str);
+    /// A scratch database. Fails when the record cannot be kept: then it is not created.
+    fn scratch_opened(&self, database: &str, server: &str, name: &str) -> Result<(), Failure>;
+    /// No database has the name any more.
+    fn scratch_closed(&self, name: &str);
 }
 
 /// Why a step must end. One for each step; cheap to clone.
@@ -163,8 +168,9 @@ pub struct StepContext {
     pub(super) tasks: Arc<Tasks>,
     pub(super) progress: Progress,
     pub(super) stop: Stop,
-    pub(super) drafts: Arc<dyn Drafts>,
+    pub(super) unfinished: Arc<dyn Unfinished>,
     pub(super) unpublished: Unpublished,
+    pub(super) scratches: Scratches,
     pub(super) run: Uuid,
     pub(super) random: u64,
     pub(super) log_bytes_left: usize,
@@ -183,8 +189,8 @@ pub struct StepSetup {
     pub progress: Progress,
     /// When it must end.
     pub stop: Stop,
-    /// Where half backups are remembered.
-    pub drafts: Arc<dyn Drafts>,
+    /// Where half backups and scratch databases are remembered.
+    pub unfinished: Arc<dyn Unfinished>,
     /// The run that it is a step of.
     pub run: Uuid,
     /// The same seed gives the plugin the same random numbers.
@@ -214,8 +220,9 @@ impl StepContext {
             grants: setup.grants,
             progress: setup.progress,
             stop: setup.stop,
-            drafts: setup.drafts,
+            unfinished: setup.unfinished,
             unpublished: Unpublished::default(),
+            scratches: Scratches::default(),
             run: setup.run,
             random: setup.seed,
             report: StepReport::default(),
@@ -227,13 +234,14 @@ impl StepContext {
     pub fn closing(&self) -> impl Future<Output = Vec<String>> + Send + use<> {
         let tasks = self.tasks.clone();
         let unpublished = self.unpublished.clone();
-        let drafts = self.drafts.clone();
+        let scratches = self.scratches.clone();
+        let unfinished = self.unfinished.clone();
         async move {
             tasks.close().await;
-            let mut leftovers = Vec::new();
+            let mut leftovers = scratches.close(unfinished.as_ref()).await;
             for draft in unpublished.take() {
                 match crate::storage::remove_all(draft.storage.as_ref(), &draft.prefix).await {
-                    Ok(()) => drafts.closed(&draft.binding, &draft.prefix),
+                    Ok(()) => unfinished.draft_closed(&draft.binding, &draft.prefix),
                     Err(error) => leftovers.push(format!(
                         "could not remove the unfinished {} in {}: {error}; the next start tries again",
                         draft.prefix,

@@ -4,6 +4,7 @@ pub mod context;
 mod postgres;
 mod rows;
 mod run;
+mod scratch;
 mod scripts;
 mod sessions;
 mod statements;
@@ -11,7 +12,7 @@ mod storage;
 pub(crate) mod streams;
 mod values;
 
-pub use context::{Bindings, BoundStorage, Drafts, StepContext, StepReport, Stop};
+pub use context::{Bindings, BoundStorage, StepContext, StepReport, Stop, Unfinished};
 
 /// What `bindgen!` makes of `plugins/wit/0.1.0`. One module per version of the contract.
 pub mod v0_1_0 {
@@ -30,6 +31,7 @@ pub mod v0_1_0 {
             "orchestrator:plugin/streams.transfer": crate::transfer::Transfer,
             "orchestrator:plugin/postgres.connection": crate::capabilities::sessions::Session,
             "orchestrator:plugin/postgres.transaction": crate::capabilities::sessions::Transaction,
+            "orchestrator:plugin/postgres.scratch": crate::capabilities::scratch::Scratch,
             "orchestrator:plugin/postgres.rows": crate::capabilities::rows::RowCursor,
             "orchestrator:plugin/storage.store": crate::capabilities::storage::Store,
             "orchestrator:plugin/storage.draft": crate::capabilities::storage::Draft,

@@ -8,6 +8,7 @@ use wasmtime::component::Resource;
 
 use super::context::StepContext;
 use super::rows::{RowCursor, check_count};
+use super::scratch::Scratch;
 use super::scripts;
 use super::sessions::{Beginning, Link, Server, Session, Transaction};
 use super::statements::{check_copy, check_statement};
@@ -19,7 +20,7 @@ use super::v0_1_0::orchestrator::plugin::postgres::{
 use super::v0_1_0::orchestrator::plugin::streams::TransferOptions;
 use super::v0_1_0::orchestrator::plugin::types::{Column, RowBatch, Value};
 use super::values::Parameter;
-use crate::database;
+use crate::database::{self, ConnectionSettings, MAINTENANCE_DATABASE};
 use crate::failure::Failure;
 use crate::transfer::{Receipt, Transfer};
 
@@ -30,20 +31,49 @@ impl Host for StepContext {
         target: Target,
     ) -> Result<Resource<Session>, Failure> {
         let access = self.grants.database(&binding)?;
-        let settings =
-            self.bindings.databases.get(&binding).ok_or_else(|| {
-                Failure::not_found(format!("there is no database named {binding:?}"))
-            })?;
+        let settings = self.bound_database(&binding)?;
         let bound_database = settings.database.clone();
         let settings = match target {
             Target::Database => settings.clone(),
-            Target::Maintenance if access < Access::Admin => {
-                return Err(Failure::refused(format!(
-                    "the maintenance database of {binding} needs the access `admin`, and `{access:?}` was granted"
-                )));
-            }
-            Target::Maintenance => settings.with_database(MAINTENANCE_DATABASE),
+            Target::Maintenance => self.maintenance_of(&binding, access)?,
         };
+        self.open_session(settings, access, bound_database).await
+    }
+
+    async fn take_scratch(&mut self, binding: String) -> Result<Resource<Scratch>, Failure> {
+        self.take_scratch_of(&binding)
+    }
+}
+
+impl StepContext {
+    pub(super) fn bound_database(&self, binding: &str) -> Result<&ConnectionSettings, Failure> {
+        self.bindings
+            .databases
+            .get(binding)
+            .ok_or_else(|| Failure::not_found(format!("there is no database named {binding:?}")))
+    }
+
+    /// The maintenance database of the binding's server.
+    pub(super) fn maintenance_of(
+        &self,
+        binding: &str,
+        access: Access,
+    ) -> Result<ConnectionSettings, Failure> {
+        if access < Access::Admin {
+            return Err(Failure::refused(format!(
+                "the maintenance database of {binding} needs the access `admin`, and `{access:?}` was granted"
+            )));
+        }
+        let settings = self.bound_database(binding)?;
+        Ok(settings.with_database(MAINTENANCE_DATABASE))
+    }
+
+    pub(super) async fn open_session(
+        &mut self,
+        settings: ConnectionSettings,
+        access: Access,
+        bound_database: String,
+    ) -> Result<Resource<Session>, Failure> {
         let limit = self.grants.limits.connections;
         if self.connections.load(Ordering::SeqCst) >= limit {
             return Err(
@@ -328,9 +358,6 @@ impl HostRows for StepContext {
         Ok(())
     }
 }
-
-/// Exists on every server that initdb made, and is nobody's own.
-const MAINTENANCE_DATABASE: &str = "postgres";
 
 /// Under the access `read`, nothing runs outside a read-only transaction.
 fn writable(session: &Session) -> Result<Arc<Link>, Failure> {

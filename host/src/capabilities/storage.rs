@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use manifest::StorageRight;
 use wasmtime::component::Resource;
 
-use super::context::{BoundStorage, Drafts, StepContext, Unpublished, UnpublishedDraft};
+use super::context::{BoundStorage, StepContext, Unfinished, Unpublished, UnpublishedDraft};
 use super::streams::ByteSource;
 use super::v0_1_0::orchestrator::plugin::storage::{Host, HostDraft, HostStore, Object, Range};
 use super::v0_1_0::orchestrator::plugin::streams::TransferOptions;
@@ -159,7 +159,8 @@ impl HostStore for StepContext {
                 format!("{prefix} in {} holds objects already", storage.location()),
             ));
         }
-        self.drafts.opened(&binding, &storage.location(), &prefix)?;
+        self.unfinished
+            .draft_opened(&binding, &storage.location(), &prefix)?;
         self.unpublished.add(UnpublishedDraft {
             binding: binding.clone(),
             storage: storage.clone(),
@@ -310,7 +311,7 @@ impl StepContext {
             &key,
             bytes,
             &self.unpublished,
-            self.drafts.as_ref(),
+            self.unfinished.as_ref(),
         );
         self.stop.race(work).await
     }
@@ -356,7 +357,7 @@ async fn publish(
     key: &Key,
     bytes: Vec<u8>,
     unpublished: &Unpublished,
-    drafts: &dyn Drafts,
+    unfinished: &dyn Unfinished,
 ) -> Result<(), Failure> {
     let BoundStorage { objects, keys } = &draft.storage;
     let writer = objects.create(key, Some(bytes.len() as u64)).await?;
@@ -364,7 +365,7 @@ async fn publish(
     object::store(vec![source], form.keys(keys), writer).await?;
     // No await from here on: a cancellation cannot come between the object and its record.
     unpublished.published(&draft.binding, &draft.prefix);
-    drafts.closed(&draft.binding, &draft.prefix);
+    unfinished.draft_closed(&draft.binding, &draft.prefix);
     Ok(())
 }
 

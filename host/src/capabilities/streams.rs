@@ -94,6 +94,26 @@ impl StepContext {
     }
 }
 
+impl StepContext {
+    /// A transfer that reads a source to its end.
+    fn read_away<F>(
+        &mut self,
+        source: Resource<ByteSource>,
+        options: TransferOptions,
+        read: impl FnOnce(Source) -> F,
+    ) -> Result<Resource<Transfer>, Failure>
+    where
+        F: Future<Output = Result<transfer::Receipt, Failure>> + Send + 'static,
+    {
+        let source = self.released(source)?.into_source();
+        let meters = vec![source.meter()];
+        let transfer =
+            self.tasks
+                .start(options.label, options.expected_bytes, meters, read(source))?;
+        self.keep(transfer)
+    }
+}
+
 impl Host for StepContext {
     async fn wait_any(&mut self, transfers: Vec<Resource<Transfer>>) -> Result<u32, Failure> {
         if transfers.is_empty() {
@@ -209,15 +229,15 @@ impl HostByteSource for StepContext {
         source: Resource<ByteSource>,
         options: TransferOptions,
     ) -> Result<Resource<Transfer>, Failure> {
-        let source = self.released(source)?.into_source();
-        let meters = vec![source.meter()];
-        let transfer = self.tasks.start(
-            options.label,
-            options.expected_bytes,
-            meters,
-            transfer::object::discard(source),
-        )?;
-        self.keep(transfer)
+        self.read_away(source, options, transfer::object::discard)
+    }
+
+    async fn discard_rows(
+        &mut self,
+        source: Resource<ByteSource>,
+        options: TransferOptions,
+    ) -> Result<Resource<Transfer>, Failure> {
+        self.read_away(source, options, transfer::row_digest::discard_rows)
     }
 
     async fn read(&mut self, source: Resource<ByteSource>, max: u32) -> Result<Vec<u8>, Failure> {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::config::{Config, Environment, Sources};
-use crate::database::ProcessEnvironment;
+use crate::config::{Config, DatabaseBinding, Environment, Name, Sources};
+use crate::database::{ConnectionSettings, ProcessEnvironment};
 use crate::failure::Failure;
 use crate::jobs::{self, Project};
 use crate::transfer::Keys;
@@ -100,8 +100,8 @@ pub(super) async fn open(config: Config) -> Result<Project, Failure> {
     for run in recovered.runs {
         tracing::warn!("the run {run} was interrupted; it is closed now");
     }
-    for prefix in recovered.removed {
-        tracing::warn!("the unfinished backup {prefix} was removed");
+    for name in recovered.removed {
+        tracing::warn!("the unfinished {name} was removed");
     }
     Ok(project)
 }
@@ -115,4 +115,21 @@ fn compiled_code() -> Option<PathBuf> {
     };
     let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
     Some(cache.join("orchestrator").join("compiled"))
+}
+
+/// What the binding made from a URL is called.
+const TARGET: &str = "target";
+
+/// The name of a binding, or one that is made of a URL.
+pub(super) fn bind_database(config: &mut Config, named: &str) -> Result<String, Failure> {
+    if !named.contains("://") {
+        return Ok(named.to_owned());
+    }
+    let settings = ConnectionSettings::parse(named, &ProcessEnvironment::from_process())?;
+    let binding = DatabaseBinding {
+        settings,
+        direct_settings: None,
+    };
+    config.databases.insert(TARGET.parse::<Name>()?, binding);
+    Ok(TARGET.to_owned())
 }

@@ -7,12 +7,11 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use super::backup::storage_name;
-use super::globals::Globals;
+use super::globals::{Globals, bind_database};
 use super::output::Output;
 use super::run::{ConsentFlags, run_and_report, single};
 use crate::backups;
-use crate::config::{Config, DatabaseBinding, Name, StorageBinding, StorageLocation};
-use crate::database::{ConnectionSettings, ProcessEnvironment};
+use crate::config::{Config, Name, StorageBinding, StorageLocation};
 use crate::failure::Failure;
 use crate::jobs::{Project, open_storage};
 
@@ -35,11 +34,23 @@ pub(super) struct RestoreCommand {
     #[arg(long, short, value_name = "N")]
     jobs: Option<u32>,
     /// Create the database first
-    #[arg(long, short = 'C', conflicts_with = "clean")]
+    #[arg(long, short = 'C', conflicts_with_all = ["clean", "swap"])]
     create: bool,
     /// Drop what the backup holds from the database first
-    #[arg(long, short)]
+    #[arg(long, short, conflicts_with = "swap")]
     clean: bool,
+    /// Restore beside the database, compare with the backup, and put it in the database's place, which is kept under another name
+    #[arg(long, conflicts_with_all = ["table", "schema_only", "data_only", "keep_going", "resume"])]
+    swap: bool,
+    /// Continue a restore of the same backup that was cut, without touching what is done
+    #[arg(long, conflicts_with = "data_only")]
+    resume: bool,
+    /// Restore what can be, name what could not, and fail at the end
+    #[arg(long)]
+    keep_going: bool,
+    /// First create the roles of the backup that the server lacks, without passwords
+    #[arg(long)]
+    globals: bool,
     /// Only definitions
     #[arg(long, conflicts_with = "data_only")]
     schema_only: bool,
@@ -71,8 +82,7 @@ pub(super) struct RestoreCommand {
     consent: ConsentFlags,
 }
 
-/// What bindings made from the command line are called.
-const TARGET: &str = "target";
+/// What the binding made from an address is called.
 const SOURCE: &str = "source";
 
 pub(super) async fn execute(
@@ -81,13 +91,8 @@ pub(super) async fn execute(
     output: &Output,
 ) -> Result<u8, Failure> {
     let located = is_location(&command.backup);
-    let addressed = command.to.contains("://");
     let mut config = globals.load_config()?;
-    let database = if addressed {
-        add_target(&mut config, &command.to)?
-    } else {
-        command.to.clone()
-    };
+    let database = bind_database(&mut config, &command.to)?;
     let (storage, selector) = if located {
         let (storage, selector) = split(&command.backup).await?;
         (add_source(&mut config, &storage)?, selector)
@@ -106,9 +111,10 @@ pub(super) async fn execute(
     };
 
     let mut parameters = Map::new();
-    let mode = match (command.create, command.clean) {
-        (true, _) => "create",
-        (_, true) => "clean",
+    let mode = match (command.create, command.clean, command.swap) {
+        (true, _, _) => "create",
+        (_, true, _) => "clean",
+        (_, _, true) => "swap",
         _ => "into-empty",
     };
     for (name, value) in [
@@ -127,6 +133,9 @@ pub(super) async fn execute(
         ("no_tablespaces", command.no_tablespaces),
         ("analyze", command.analyze),
         ("skip_verify", command.skip_verify),
+        ("resume", command.resume),
+        ("keep_going", command.keep_going),
+        ("globals", command.globals),
     ];
     for (name, value) in flags {
         parameters.insert(name.to_owned(), Value::from(value));
@@ -195,16 +204,6 @@ fn storage_at(location: &str) -> Result<StorageBinding, Failure> {
     Ok(StorageBinding::at(StorageLocation::parse(
         location, &folder,
     )?))
-}
-
-fn add_target(config: &mut Config, url: &str) -> Result<String, Failure> {
-    let settings = ConnectionSettings::parse(url, &ProcessEnvironment::from_process())?;
-    let binding = DatabaseBinding {
-        settings,
-        direct_settings: None,
-    };
-    config.databases.insert(TARGET.parse::<Name>()?, binding);
-    Ok(TARGET.to_owned())
 }
 
 fn add_source(config: &mut Config, location: &str) -> Result<String, Failure> {

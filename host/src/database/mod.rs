@@ -19,6 +19,7 @@ mod parameters;
 mod password_file;
 mod pooler;
 mod process_environment;
+mod scratch;
 mod server_facts;
 mod service_file;
 mod settings;
@@ -35,8 +36,12 @@ mod test_server;
 
 pub use connection::{CancelHandle, Connection, connect};
 pub use error::{DatabaseError, DatabaseErrorKind, ServerReport};
+/// What every server has, to create and drop other databases from.
+pub const MAINTENANCE_DATABASE: &str = "postgres";
+
 pub(crate) use nearest::nearest;
 pub use process_environment::ProcessEnvironment;
+pub use scratch::{drop_scratch, scratch_name};
 pub use server_facts::{ServerFacts, TlsFacts, inspect};
 pub use settings::{
     ConnectionSettings, Endpoint, Host, Keepalives, RootCertificates, SettingsError, SslMode,

@@ -33,6 +33,11 @@ pub(super) enum Event {
         run: Uuid,
         prefix: String,
     },
+    Scratch(Scratch),
+    ScratchClosed {
+        run: Uuid,
+        name: String,
+    },
     Step {
         run: Uuid,
         index: usize,
@@ -75,18 +80,39 @@ pub struct Draft {
     pub prefix: String,
 }
 
+/// A database that a run has created beside another one, and that does not outlive its step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scratch {
+    /// The run that works in it.
+    pub run: Uuid,
+    /// The database's binding.
+    pub database: String,
+    /// Where the server's maintenance database was then: its URL without secrets.
+    pub server: String,
+    /// Of the scratch database.
+    pub name: String,
+}
+
 /// One run, as the journal knows it.
 #[derive(Clone, Debug)]
 pub(super) struct Run {
     pub record: RunRecord,
     /// Begun, and neither published nor removed.
     pub drafts: Vec<Draft>,
+    /// Taken, and not dropped.
+    pub scratches: Vec<Scratch>,
     /// Read from the table: another machine answers for it.
     pub imported: bool,
     /// The table holds it closed.
     pub in_table: bool,
     /// The time of its last event.
     pub last_sign: Timestamp,
+}
+
+impl Run {
+    fn has_leftovers(&self) -> bool {
+        !(self.drafts.is_empty() && self.scratches.is_empty())
+    }
 }
 
 /// All runs of the journal.
@@ -131,6 +157,16 @@ impl History {
                 // Not a sign of life: a later start may have cleaned up.
                 if let Some(run) = self.runs.get_mut(&run) {
                     run.drafts.retain(|draft| draft.prefix != prefix);
+                }
+            }
+            Event::Scratch(scratch) => {
+                if let Some(run) = self.touch(scratch.run, at) {
+                    run.scratches.push(scratch);
+                }
+            }
+            Event::ScratchClosed { run, name } => {
+                if let Some(run) = self.runs.get_mut(&run) {
+                    run.scratches.retain(|scratch| scratch.name != name);
                 }
             }
             Event::Step { run, index, step } => {
@@ -179,6 +215,7 @@ impl History {
                 let run = Run {
                     record,
                     drafts: Vec::new(),
+                    scratches: Vec::new(),
                     imported,
                     in_table,
                     last_sign: at,
@@ -204,18 +241,18 @@ impl History {
         let mut replayed = Vec::new();
         let mut horizon = self.horizon;
         for (position, run) in self.newest_first().into_iter().enumerate() {
-            if position >= keep && run.in_table && run.drafts.is_empty() {
+            if position >= keep && run.in_table && !run.has_leftovers() {
                 let after = whole_microsecond_after(run.record.started);
                 horizon = Some(horizon.map_or(after, |known| known.max(after)));
                 continue;
             }
             let record = Box::new(run.record.clone());
-            // An open run goes before its drafts; a closed one after them, since nothing is taken after its end.
+            // An open run goes before what it has begun; a closed one after them, since nothing is taken after its end.
             let opened = RunRecord {
                 status: Status::Running,
                 ..run.record.clone()
             };
-            if !run.drafts.is_empty() && !run.imported {
+            if run.has_leftovers() && !run.imported {
                 lines.push(Line {
                     at: run.last_sign,
                     event: Event::Started {
@@ -225,6 +262,10 @@ impl History {
                 lines.extend(run.drafts.iter().cloned().map(|draft| Line {
                     at: run.last_sign,
                     event: Event::Draft(draft),
+                }));
+                lines.extend(run.scratches.iter().cloned().map(|scratch| Line {
+                    at: run.last_sign,
+                    event: Event::Scratch(scratch),
                 }));
             }
             let event = match (run.imported, run.record.status.is_closed()) {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::error::LogError;
-use super::history::{Draft, Event, History};
+use super::history::{Draft, Event, History, Run, Scratch};
 use super::record::{ErrorRecord, RunRecord, Status};
 use super::{DeploymentLog, Written};
 
@@ -23,12 +23,15 @@ pub struct Interrupted {
     pub record: RunRecord,
     /// What it had begun to write. One whose last object is there was published in its last moment, and is whole.
     pub drafts: Vec<Draft>,
+    /// The names of databases that it had taken.
+    pub scratches: Vec<Scratch>,
     last_sign: jiff::Timestamp,
     claim: Claim,
 }
 
 impl DeploymentLog {
-    /// The dead runs of this machine. Clean up their drafts, say so with `draft_closed`, then `close_interrupted`.
+    /// The dead runs of this machine. Clean up after them, say so with `draft_closed` and `scratch_closed`,
+    /// then `close_interrupted`.
     pub fn interrupted(&self) -> Result<Vec<Interrupted>, LogError> {
         let open = |history: &History| -> Vec<Uuid> {
             let open = history
@@ -49,12 +52,11 @@ impl DeploymentLog {
         for claim in claims {
             match history.run(claim.run) {
                 Some(run) if !run.record.status.is_closed() => {
-                    let (record, drafts, last_sign) =
-                        (run.record.clone(), run.drafts.clone(), run.last_sign);
                     dead.push(Interrupted {
-                        record,
-                        drafts,
-                        last_sign,
+                        record: run.record.clone(),
+                        drafts: run.drafts.clone(),
+                        scratches: run.scratches.clone(),
+                        last_sign: run.last_sign,
                         claim,
                     });
                 }
@@ -101,10 +103,19 @@ impl DeploymentLog {
     }
 
     /// Drafts of closed runs that nobody has cleaned up yet: the storage was away when somebody tried.
-    pub fn leftovers(&self) -> Result<Vec<Draft>, LogError> {
+    pub fn leftover_drafts(&self) -> Result<Vec<Draft>, LogError> {
+        self.leftovers(|run| &run.drafts)
+    }
+
+    /// Scratch databases of closed runs that nobody has dropped yet: the server was away when somebody tried.
+    pub fn leftover_scratches(&self) -> Result<Vec<Scratch>, LogError> {
+        self.leftovers(|run| &run.scratches)
+    }
+
+    fn leftovers<T: Clone>(&self, of: impl Fn(&Run) -> &Vec<T>) -> Result<Vec<T>, LogError> {
         let history = self.journal.read()?;
         let closed = history.runs().filter(|run| run.record.status.is_closed());
-        Ok(closed.flat_map(|run| run.drafts.iter().cloned()).collect())
+        Ok(closed.flat_map(|run| of(run).iter().cloned()).collect())
     }
 
     /// Says that a draft was published or removed.
@@ -112,6 +123,14 @@ impl DeploymentLog {
         self.journal.append(vec![Event::DraftClosed {
             run,
             prefix: prefix.to_owned(),
+        }])
+    }
+
+    /// Says that no database has the name of a scratch any more.
+    pub fn scratch_closed(&self, run: Uuid, name: &str) -> Result<(), LogError> {
+        self.journal.append(vec![Event::ScratchClosed {
+            run,
+            name: name.to_owned(),
         }])
     }
 

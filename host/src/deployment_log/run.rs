@@ -4,7 +4,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::error::LogError;
-use super::history::{Draft, Event};
+use super::history::{Draft, Event, Scratch};
 use super::interruption::Claim;
 use super::record::{RunRecord, StepRecord};
 use super::{DeploymentLog, Written};
@@ -42,6 +42,23 @@ impl RunGuard {
     /// After the set's last object, or after all of it was removed.
     pub fn draft_closed(&self, prefix: &str) -> Result<(), LogError> {
         self.log.draft_closed(self.claim.run, prefix)
+    }
+
+    /// Before a database is created beside another one: its name, so that it can be found and dropped. `database` is the binding of the
+    /// other one, `server` the URL of the maintenance database without secrets.
+    pub fn scratch(&self, database: &str, server: &str, name: &str) -> Result<(), LogError> {
+        let scratch = Scratch {
+            run: self.claim.run,
+            database: database.into(),
+            server: self.log.redactor.text(server),
+            name: name.into(),
+        };
+        self.log.journal.append(vec![Event::Scratch(scratch)])
+    }
+
+    /// After it was dropped, or was renamed.
+    pub fn scratch_closed(&self, name: &str) -> Result<(), LogError> {
+        self.log.scratch_closed(self.claim.run, name)
     }
 
     /// A step that begins or ends; `index` counts from 0.

@@ -140,6 +140,8 @@ fn a_killed_process_is_found_and_its_draft_with_it() {
         run.warning("slow disk").unwrap();
         run.draft("main", "s3://key:secret@bucket", "app/b1/")
             .unwrap();
+        run.scratch("app", "postgresql://u@h:5432/postgres", "app_scratch_1")
+            .unwrap();
         println!("run {}", run.run_id());
         std::thread::sleep(Duration::from_secs(600));
     }
@@ -176,6 +178,7 @@ fn a_killed_process_is_found_and_its_draft_with_it() {
         prefix: "app/b1/".into(),
     };
     assert_eq!(dead.drafts, std::slice::from_ref(&draft));
+    assert_eq!(dead.scratches[0].name, "app_scratch_1");
     let written = ours
         .close_interrupted(
             dead,
@@ -187,9 +190,13 @@ fn a_killed_process_is_found_and_its_draft_with_it() {
     assert_eq!(written.record.steps[0].status, Status::Interrupted);
     assert_eq!(written.record.warnings.len(), 2);
     assert_eq!(written.record.facts.change().as_deref(), Some("half of it"));
-    assert_eq!(ours.leftovers().unwrap(), [draft]);
+    assert_eq!(ours.leftover_drafts().unwrap(), [draft]);
+    assert_eq!(ours.leftover_scratches().unwrap().len(), 1);
     ours.draft_closed(run, "app/b1/").unwrap();
-    assert!(ours.leftovers().unwrap().is_empty() && ours.interrupted().unwrap().is_empty());
+    ours.scratch_closed(run, "app_scratch_1").unwrap();
+    assert!(ours.leftover_drafts().unwrap().is_empty());
+    assert!(ours.leftover_scratches().unwrap().is_empty());
+    assert!(ours.interrupted().unwrap().is_empty());
     assert_eq!(
         fs::read_dir(folder.path().join("state/runs"))
             .unwrap()

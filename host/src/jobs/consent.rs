@@ -16,7 +16,8 @@ pub struct Consent {
 
 /// Whether a step destroys what is in its database.
 pub(super) fn is_destructive(plugin: &str, parameters: &Map<String, Value>) -> bool {
-    plugin == "restore" && parameters.get("mode").and_then(Value::as_str) == Some("clean")
+    let mode = parameters.get("mode").and_then(Value::as_str);
+    plugin == "restore" && matches!(mode, Some("clean" | "swap"))
 }
 
 /// Local: yes. Staging asks. Production wants the database's name typed out.
@@ -41,7 +42,7 @@ pub(super) fn check(
 
 fn refusal(environment: &str, database: &str) -> Failure {
     Failure::refused(format!(
-        "this would destroy what is in the database {database} of a {environment} environment"
+        "this would destroy or replace what is in the database {database} of a {environment} environment"
     ))
 }
 

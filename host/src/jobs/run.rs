@@ -14,7 +14,7 @@ use super::plan::{PlannedStep, StepRequest, plan};
 use super::project::Project;
 use crate::backups;
 use crate::capabilities::context::StepSetup;
-use crate::capabilities::{Bindings, Drafts, StepReport, Stop};
+use crate::capabilities::{Bindings, StepReport, Stop, Unfinished};
 use crate::config::Environment;
 use crate::deployment_log::{ErrorRecord, RunGuard, RunRecord, Status, StepRecord, Trigger, now};
 use crate::failure::{Failure, FailureKind};
@@ -242,8 +242,7 @@ async fn drive(
     let bindings = open_bindings(project, step).await?;
     let parameters = resolve_backup(step, record, &bindings).await?;
     step_record.parameters = parameters.clone();
-    let replaces_log =
-        !request.dry_run && step.plugin.manifest.name == RESTORE && holds_log(project, step);
+    let replaces_log = !request.dry_run && replaces_its_database(step) && holds_log(project, step);
     if replaces_log {
         hold_log(project).await?;
     }
@@ -253,9 +252,9 @@ async fn drive(
         grants: step.grants.clone(),
         progress,
         stop,
-        drafts: match guard {
+        unfinished: match guard {
             Some(guard) => Arc::new(Journal(guard.clone())),
-            None => Arc::new(NoDrafts),
+            None => Arc::new(DryRun),
         },
         run: record.run_id,
         seed: seed(record.run_id),
@@ -336,6 +335,12 @@ async fn resolve_backup(
 
 /// The plugin that may replace the database which holds the log's table.
 const RESTORE: &str = "restore";
+
+/// A restore, but for one that only tries a backup out beside its database.
+fn replaces_its_database(step: &PlannedStep) -> bool {
+    let mode = step.parameters.get("mode").and_then(Value::as_str);
+    step.plugin.manifest.name == RESTORE && mode != Some("check")
+}
 
 /// Whether a step works on the database that holds the log's table, by whatever name.
 fn holds_log(project: &Project, step: &PlannedStep) -> bool {
@@ -506,30 +511,44 @@ fn seed(run: Uuid) -> u64 {
         .fold(0, |seed, byte| (seed << 8) | u64::from(*byte))
 }
 
-/// Drafts, in the journal of a run.
+/// In the journal of a run.
 struct Journal(Arc<RunGuard>);
 
-impl Drafts for Journal {
-    fn opened(&self, storage: &str, location: &str, prefix: &str) -> Result<(), Failure> {
+impl Unfinished for Journal {
+    fn draft_opened(&self, storage: &str, location: &str, prefix: &str) -> Result<(), Failure> {
         Ok(self.0.draft(storage, location, prefix)?)
     }
 
-    fn closed(&self, _: &str, prefix: &str) {
-        if let Err(error) = self.0.draft_closed(prefix) {
-            warn!("writing the journal: {error}");
-        }
+    fn draft_closed(&self, _: &str, prefix: &str) {
+        note(Some(&self.0), |guard| guard.draft_closed(prefix));
+    }
+
+    fn scratch_opened(&self, database: &str, server: &str, name: &str) -> Result<(), Failure> {
+        Ok(self.0.scratch(database, server, name)?)
+    }
+
+    fn scratch_closed(&self, name: &str) {
+        note(Some(&self.0), |guard| guard.scratch_closed(name));
     }
 }
 
-/// A dry run writes nothing that could be half.
-struct NoDrafts;
+/// A dry run makes nothing that could be half.
+struct DryRun;
 
-impl Drafts for NoDrafts {
-    fn opened(&self, _: &str, _: &str, prefix: &str) -> Result<(), Failure> {
+impl Unfinished for DryRun {
+    fn draft_opened(&self, _: &str, _: &str, prefix: &str) -> Result<(), Failure> {
         Err(Failure::refused(format!(
             "a dry run would have written {prefix}"
         )))
     }
 
-    fn closed(&self, _: &str, _: &str) {}
+    fn draft_closed(&self, _: &str, _: &str) {}
+
+    fn scratch_opened(&self, _: &str, _: &str, name: &str) -> Result<(), Failure> {
+        Err(Failure::refused(format!(
+            "a dry run would have created the database {name}"
+        )))
+    }
+
+    fn scratch_closed(&self, _: &str) {}
 }

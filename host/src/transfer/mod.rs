@@ -12,6 +12,7 @@ pub mod encryption;
 pub mod join;
 pub mod meter;
 pub mod object;
+pub mod row_digest;
 pub mod source;
 pub mod task;
 pub mod turn;

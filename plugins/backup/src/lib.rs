@@ -77,6 +77,7 @@ impl Operation for Backup {
             id: BackupId::new(begun, kind, run::random()),
         };
         let description = description::read(readers.leader())?;
+        let globals = readers.read_globals()?;
         let expected: u64 = dump.tables.iter().map(table_data::expected_bytes).sum();
         run::expect(
             expected,
@@ -110,6 +111,7 @@ impl Operation for Backup {
             data_offsets: Default::default(),
         };
         objects.push(stored.put_bytes(layout::TOC, &toc.write())?);
+        objects.push(stored.put_bytes(layout::GLOBALS, globals.as_bytes())?);
         objects.sort_by(|one, other| one.name.cmp(&other.name));
         let totals = Totals::of(&objects)
             .ok_or_else(|| Error::internal("the sizes of the objects are past 64 bits"))?;

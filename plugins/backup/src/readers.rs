@@ -44,6 +44,12 @@ impl Readers {
         catalog.dump().map_err(explain)
     }
 
+    /// The cluster's roles, as the text of `globals.sql`.
+    pub fn read_globals(&mut self) -> Result<String, Error> {
+        let mut session = CatalogSession(&self.leader);
+        catalog::globals(&mut session, self.server.version).map_err(explain)
+    }
+
     /// Connects others until there are `jobs` readers.
     pub fn add(&mut self, jobs: usize) -> Result<(), Error> {
         if jobs < 2 {

@@ -7,6 +7,7 @@
 
 mod dump;
 mod error;
+mod globals;
 mod identifiers;
 mod model;
 mod ordering;
@@ -19,6 +20,7 @@ mod version;
 
 pub use dump::{Dump, InstalledExtension, LargeObject, TableData};
 pub use error::{Error, UncoveredObject};
+pub use globals::{GlobalStatement, globals};
 pub use identifiers::{qualified, quote_identifier, quote_literal};
 pub use model::{Catalog, Options};
 pub use patterns::Pattern;

@@ -80,6 +80,16 @@ impl Backup {
         self.files.read_plain(object)
     }
 
+    /// A small text file of the archive; `None` where there is none of the name.
+    pub fn read_text(&self, name: &str) -> Result<Option<String>, Error> {
+        if self.files.find(name).is_err() {
+            return Ok(None);
+        }
+        let text = String::from_utf8(self.files.read(name)?);
+        text.map(Some)
+            .map_err(|_| corrupt(name, "it is not text in UTF-8"))
+    }
+
     /// Something that fails at its end when the object is damaged: its bytes against the manifest's digest, or where there is none
     /// what decompresses them.
     pub fn read_to_check(&self, object: &StoredObject) -> Result<ByteSource, Error> {
@@ -136,11 +146,16 @@ impl Backup {
             .map_or(&[], Vec::as_slice)
     }
 
-    /// The objects whose bytes a restore of these entries reads, once each.
-    pub fn needed(&self, selection: &Selection) -> Result<Vec<&StoredObject>, Error> {
+    /// The objects whose bytes a restore of these entries reads, once each, of those that are left to do.
+    pub fn needed(
+        &self,
+        selection: &Selection,
+        is_left: &dyn Fn(&Entry) -> bool,
+    ) -> Result<Vec<&StoredObject>, Error> {
         let mut needed: BTreeMap<&str, &StoredObject> = BTreeMap::new();
         for (index, entry) in self.toc.entries.iter().enumerate() {
             if !entry.had_dumper
+                || !is_left(entry)
                 || !(selection.data(index) || selection.deployment_log == Some(index))
             {
                 continue;

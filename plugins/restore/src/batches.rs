@@ -4,6 +4,7 @@
 use orchestrator_sdk::postgres::{Connection, Step};
 use orchestrator_sdk::{Error, ErrorKind};
 
+use crate::failures::Failures;
 use crate::sessions::script;
 
 /// An entry may lock several objects, and a server has room for `max_locks_per_transaction` (64) by `max_connections` (100).
@@ -12,14 +13,21 @@ const ENTRIES_AT_ONCE: usize = 200;
 /// Statements that belong together, and what errors call them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
+    /// The entry's dump id; 0 for what is none.
+    pub entry: u32,
     /// As `TABLE public.users (entry 216)`.
     pub name: String,
     /// One or several statements.
     pub sql: String,
 }
 
-/// Runs all of them in their order. The error names the one that failed; `label` is what progress calls them.
-pub fn apply(connection: &Connection, statements: &[Named], label: &str) -> Result<(), Error> {
+/// Runs all of them in their order. A failure names the one that it is of; `label` is what progress calls them.
+pub fn apply(
+    connection: &Connection,
+    statements: &[Named],
+    label: &str,
+    failures: &Failures,
+) -> Result<(), Error> {
     for batch in statements.chunks(ENTRIES_AT_ONCE) {
         let steps = batch
             .iter()
@@ -29,9 +37,11 @@ pub fn apply(connection: &Connection, statements: &[Named], label: &str) -> Resu
             Ok(_) => {}
             // The batch is rolled back as a whole, and a script does not say which of its steps failed: each alone does.
             Err(error) if may_be_repeated(&error) => {
-                for Named { name, sql } in batch {
-                    script(connection, vec![Step::Statement(sql.clone())], true, name)
-                        .map_err(|error| error.while_doing(format_args!("restoring {name}")))?;
+                for Named { entry, name, sql } in batch {
+                    let alone = script(connection, vec![Step::Statement(sql.clone())], true, name);
+                    if let Err(error) = alone {
+                        failures.take(*entry, name, error)?;
+                    }
                 }
             }
             Err(error) => return Err(error.while_doing(label)),
@@ -61,7 +71,7 @@ pub fn apply_what_can_be(
         match script(connection, steps, true, label) {
             Ok(_) => {}
             Err(error) if may_be_repeated(&error) => {
-                for Named { name, sql } in batch {
+                for Named { name, sql, .. } in batch {
                     match script(connection, vec![Step::Statement(sql.clone())], true, name) {
                         Ok(_) => {}
                         Err(error) if may_be_repeated(&error) => {

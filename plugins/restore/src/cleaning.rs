@@ -43,6 +43,7 @@ pub fn drops(entries: &[&Entry]) -> Vec<Named> {
                 sql = format!("{} CASCADE;", sql.trim_end_matches(';'));
             }
             Some(Named {
+                entry: entry.dump_id,
                 name: describe(entry),
                 sql,
             })

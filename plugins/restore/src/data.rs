@@ -14,6 +14,7 @@ use crate::entries::{describe, loads_via_root, namespace, tag};
 use crate::names::qualified;
 use crate::parallel::{Script, Work};
 use crate::pieces::pieces;
+use crate::progress::Progress;
 use crate::schedule::Task;
 
 /// What was loaded.
@@ -30,6 +31,7 @@ pub struct Loaded {
 /// Some of the chunks of a table's rows.
 struct Piece<'a> {
     entry: &'a Entry,
+    number: i32,
     chunks: Range<usize>,
 }
 
@@ -46,6 +48,7 @@ pub struct Tables<'a> {
     entries: HashMap<u32, &'a Entry>,
     /// Dump ids of tables that this restore has created.
     created: &'a BTreeSet<u32>,
+    progress: &'a Progress,
     /// Tables that several connections load, by tasks of their own.
     pieces: HashMap<u32, Piece<'a>>,
     /// How much is left of them, by the dump id of the entry.
@@ -62,11 +65,13 @@ impl<'a> Tables<'a> {
         backup: &'a Backup,
         entries: impl Iterator<Item = &'a Entry>,
         created: &'a BTreeSet<u32>,
+        progress: &'a Progress,
     ) -> Tables<'a> {
         Tables {
             backup,
             entries: entries.map(|entry| (entry.dump_id, entry)).collect(),
             created,
+            progress,
             pieces: HashMap::new(),
             unfinished: HashMap::new(),
             loaded: Loaded::default(),
@@ -76,11 +81,22 @@ impl<'a> Tables<'a> {
 
     /// Cuts the tasks of big tables into several. Only tables that this restore has created: when one piece fails after
     /// another was committed, the whole table goes. `ordered` are the dump ids of tables whose rows have to stay in their order.
-    pub fn cut(&mut self, tasks: Vec<Task>, ordered: &BTreeSet<u32>) -> Result<Vec<Task>, Error> {
+    /// What an earlier restore has done is left out, and counted; a table that it had cut stays cut.
+    pub fn cut(
+        &mut self,
+        tasks: Vec<Task>,
+        ordered: &BTreeSet<u32>,
+        connections: usize,
+    ) -> Result<Vec<Task>, Error> {
         let mut next = tasks.iter().map(|task| task.id).max().unwrap_or_default();
         let mut cut = Vec::with_capacity(tasks.len());
         for task in tasks {
-            let entry = self.entry(task.id)?;
+            let entry = self.table(task.id)?;
+            let was_cut = self.progress.has_pieces(entry.dump_id);
+            if self.progress.is_done(entry.dump_id) {
+                self.count_as_loaded(entry)?;
+                continue;
+            }
             let chunks = self
                 .backup
                 .table(entry)?
@@ -91,28 +107,48 @@ impl<'a> Tables<'a> {
                 .dependencies
                 .iter()
                 .any(|table| ordered.contains(table));
-            if pieces.len() < 2 || !readable || is_ordered || !self.is_fresh(entry) {
+            let cannot = connections < 2 || pieces.len() < 2 || !readable || is_ordered;
+            if !was_cut && (cannot || !self.is_fresh(entry)) {
                 cut.push(task);
                 continue;
             }
-            let unfinished = Unfinished {
-                pieces: pieces.len(),
-                rows: 0,
-            };
-            self.unfinished.insert(task.id, unfinished);
-            for chunks in pieces {
+            let mut unfinished = Unfinished::default();
+            for (chunks_of_piece, number) in pieces.into_iter().zip(0..) {
+                if self.progress.is_piece_done(entry.dump_id, number) {
+                    let done = chunks.get(chunks_of_piece).unwrap_or_default();
+                    unfinished.rows += done.iter().map(|chunk| chunk.rows).sum::<u64>();
+                    continue;
+                }
+                unfinished.pieces += 1;
                 next += 1;
-                self.pieces.insert(next, Piece { entry, chunks });
+                let piece = Piece {
+                    entry,
+                    number,
+                    chunks: chunks_of_piece,
+                };
+                self.pieces.insert(next, piece);
                 cut.push(Task {
                     id: next,
                     ..task.clone()
                 });
             }
+            match unfinished.pieces {
+                0 => self.count_as_loaded(entry)?,
+                _ => drop(self.unfinished.insert(task.id, unfinished)),
+            }
         }
         Ok(cut)
     }
 
-    fn entry(&self, task: u32) -> Result<&'a Entry, Error> {
+    /// An earlier restore has loaded it.
+    fn count_as_loaded(&mut self, entry: &Entry) -> Result<(), Error> {
+        self.loaded.items += 1;
+        self.loaded.rows += self.backup.table(entry)?.map_or(0, |table| table.rows);
+        self.names.push(qualified(namespace(entry), tag(entry)));
+        Ok(())
+    }
+
+    fn table(&self, task: u32) -> Result<&'a Entry, Error> {
         let piece = self.pieces.get(&task).map(|piece| piece.entry);
         piece
             .or_else(|| self.entries.get(&task).copied())
@@ -131,7 +167,7 @@ impl<'a> Tables<'a> {
 
 impl Work for Tables<'_> {
     fn script(&self, task: u32) -> Result<Script, Error> {
-        let entry = self.entry(task)?;
+        let entry = self.table(task)?;
         let label = format!("{}.{}", namespace(entry), tag(entry));
         if let Some(piece) = self.pieces.get(&task) {
             let object = self.backup.data_object(&entry.filename)?;
@@ -145,8 +181,11 @@ impl Work for Tables<'_> {
                 let rows = self.backup.read_chunk(object, chunk)?;
                 Ok(Step::CopyIn((copy.clone(), rows)))
             });
+            let mut steps = steps.collect::<Result<Vec<_>, Error>>()?;
+            let mark = self.progress.mark_piece(entry.dump_id, piece.number);
+            steps.extend(mark.map(Step::Statement));
             return Ok(Script {
-                steps: steps.collect::<Result<_, Error>>()?,
+                steps,
                 atomic: true,
                 label,
                 expected_bytes: chunks.iter().map(|chunk| chunk.plain_bytes).sum(),
@@ -162,6 +201,8 @@ impl Work for Tables<'_> {
             copy_statement(entry, fresh)?,
             self.backup.read_data(&entry.filename)?,
         )));
+        let mark = self.progress.mark(entry.dump_id);
+        steps.extend(mark.map(Step::Statement));
         Ok(Script {
             steps,
             atomic: true,
@@ -170,9 +211,16 @@ impl Work for Tables<'_> {
         })
     }
 
+    fn entry(&self, task: u32) -> u32 {
+        self.table(task).map_or(0, |entry| entry.dump_id)
+    }
+
     fn done(&mut self, task: u32, receipt: &Receipt) -> Result<(), Error> {
-        let entry = self.entry(task)?;
-        let mut copied: u64 = receipt.steps.iter().sum();
+        let entry = self.table(task)?;
+        // The last step keeps account of the others.
+        let marks = usize::from(self.progress.mark(entry.dump_id).is_some());
+        let copies = receipt.steps.len().saturating_sub(marks);
+        let mut copied: u64 = receipt.steps.iter().take(copies).sum();
         self.loaded.rows += copied;
         self.loaded.bytes += receipt.plain_bytes;
         if let Some(unfinished) = self.unfinished.get_mut(&entry.dump_id) {
@@ -190,7 +238,7 @@ impl Work for Tables<'_> {
     }
 
     fn name(&self, task: u32) -> String {
-        self.entry(task).map_or_else(|_| task.to_string(), describe)
+        self.table(task).map_or_else(|_| task.to_string(), describe)
     }
 }
 

@@ -1,8 +1,11 @@
 //! The target's database itself, created from the archive's DATABASE entry under the name that the binding gives it.
 
 use archive::Entry;
-use orchestrator_sdk::Error;
-use orchestrator_sdk::postgres::{Connection, Step, Target, connect, quote_identifier};
+use orchestrator_sdk::postgres::{
+    Connection, Step, Target, connect, quote_identifier, quote_literal,
+};
+use orchestrator_sdk::streams::{TransferOptions, wait_any};
+use orchestrator_sdk::{Error, ErrorKind, run};
 
 use crate::entries::{describe, tag};
 use crate::names::rename_database;
@@ -11,8 +14,9 @@ use crate::statements::{Style, new_owner};
 
 /// The maintenance database of the target's server.
 pub struct Maintenance {
+    binding: String,
     connection: Connection,
-    /// The name that the binding gives the database.
+    /// The database that is worked on: the binding's, or the one beside it.
     database: String,
 }
 
@@ -22,6 +26,7 @@ impl Maintenance {
         let connection = connect(binding, Target::Maintenance)?;
         let database = connection.server().bound_database;
         Ok(Maintenance {
+            binding: binding.to_owned(),
             connection,
             database,
         })
@@ -32,32 +37,78 @@ impl Maintenance {
         &self.connection
     }
 
-    /// The database's name.
+    /// The name of the database that is worked on.
     pub fn database(&self) -> &str {
         &self.database
     }
 
-    /// Whether the database is there already.
-    pub fn exists(&self) -> Result<bool, Error> {
-        let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1) AS there";
-        self.connection
-            .query_one(sql, &[(&self.database).into()])?
-            .get("there")
+    /// From here on another one is worked on.
+    pub fn work_on(&mut self, database: String) {
+        self.database = database;
     }
 
-    /// Creates the database. An archive of a part of a database says nothing about the whole: then it is a plain one.
-    pub fn create(&self, entries: &[&Entry], style: Style) -> Result<(), Error> {
+    /// Whether the database is there already, and whether this role owns it (or may do all that its owner may).
+    pub fn exists(&self) -> Result<(bool, bool), Error> {
+        let sql = "SELECT pg_catalog.pg_has_role(datdba, 'USAGE') AS owned FROM pg_catalog.pg_database WHERE datname = $1";
+        let rows = self.connection.query(sql, &[(&self.database).into()])?;
+        Ok(match rows.first()? {
+            Some(row) => (true, row.get("owned")?),
+            None => (false, false),
+        })
+    }
+
+    /// Gives a database that nobody is connected to the name of the one that is worked on.
+    pub fn rename_from(&self, name: &str) -> Result<(), Error> {
+        self.execute(&rename(name, &self.database))
+    }
+
+    /// Puts a database in the place of another one, which keeps everything under a new name: both at once or none. Whoever is connected to it
+    /// is disconnected, and whoever comes meanwhile waits.
+    pub fn swap(&self, new: &str, current: &str, kept_as: &str) -> Result<(), Error> {
+        let guard = connect(&self.binding, Target::Maintenance)?;
+        let statements = [rename(current, kept_as), rename(new, current)];
+        let steps = statements.into_iter().map(Step::Statement).collect();
+        let options = |label: &str| TransferOptions {
+            label: label.to_owned(),
+            expected_bytes: 0,
+        };
+        // It holds the database's lock from its beginning, and waits some seconds for those that are still connected.
+        let renaming = self
+            .connection
+            .run_script(steps, true, &options("swapping"))?;
+        let disconnect = format!(
+            "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
+             WHERE datname IN ({}, {}); SELECT pg_catalog.pg_sleep(0.1)",
+            quote_literal(current),
+            quote_literal(new)
+        );
+        loop {
+            let steps = vec![Step::Statement(disconnect.clone())];
+            let disconnecting = guard.run_script(steps, false, &options("disconnecting"))?;
+            if wait_any(&[&renaming, &disconnecting])? == 0 {
+                return renaming.wait().map(|_| ()).map_err(not_swapped);
+            }
+            if let Err(error) = disconnecting.wait() {
+                // The rename fails too, unless they leave by themselves.
+                run::info(&format!("disconnecting from {current}: {}", error.message));
+                return renaming.wait().map(|_| ()).map_err(not_swapped);
+            }
+        }
+    }
+
+    /// Creates a database. An archive of a part of a database says nothing about the whole: then it is a plain one.
+    pub fn create(&self, name: &str, entries: &[&Entry], style: Style) -> Result<(), Error> {
         let described = entries.iter().find(|entry| entry.desc == "DATABASE");
         let Some(entry) = described else {
             let sql = format!(
                 "CREATE DATABASE {} TEMPLATE template0",
-                quote_identifier(&self.database)
+                quote_identifier(name)
             );
             self.execute(&sql)?;
             return Ok(());
         };
         let definition = entry.definition.as_deref().unwrap_or_default().trim();
-        let mut sql = rename_database(definition, tag(entry), &self.database);
+        let mut sql = rename_database(definition, tag(entry), name);
         if !style.tablespaces
             && let Some((before, after)) = sql.split_once(" TABLESPACE = ")
         {
@@ -102,4 +153,25 @@ impl Maintenance {
     fn execute(&self, sql: &str) -> Result<(), Error> {
         self.connection.execute(sql, &[]).map(|_| ())
     }
+}
+
+fn rename(from: &str, to: &str) -> String {
+    let (from, to) = (quote_identifier(from), quote_identifier(to));
+    format!("ALTER DATABASE {from} RENAME TO {to}")
+}
+
+fn not_swapped(error: Error) -> Error {
+    // object_in_use
+    let in_use = error.sqlstate.as_deref() == Some("55006");
+    let error = match in_use {
+        true => Error {
+            kind: ErrorKind::Conflict,
+            ..error
+        }
+        .hint("end the sessions of other roles, or restore as a role that may: a superuser, or a member of pg_signal_backend"),
+        false => error,
+    };
+    error
+        .detail("the database is as it was before")
+        .while_doing("putting the restored database in its place")
 }

@@ -12,10 +12,12 @@ use crate::batches::Named;
 use crate::cleaning::drops;
 use crate::database::Maintenance;
 use crate::entries::{Object, ObjectKind, is_of_database, namespace, object, tag};
+use crate::globals::Globals;
 use crate::names::rename_database;
 use crate::parameters::{Mode, Parameters};
 use crate::plan::Plan;
-use crate::preconditions::{Findings, Situation, check};
+use crate::preconditions::{Findings, Place, Situation, check};
+use crate::progress::{Progress, Unfinished};
 use crate::selection::{OWN_SCHEMA, Selection, select};
 use crate::sessions::Sessions;
 use crate::statements::{Style, privileges_of_group};
@@ -28,7 +30,13 @@ pub struct Decision<'a> {
     /// What is restored.
     pub backup: &'a Backup,
     /// Ready for the backup's statements.
-    pub sessions: &'a Sessions,
+    pub sessions: Sessions,
+    /// What an earlier restore has done already.
+    pub progress: Progress,
+    /// The roles to create first.
+    pub globals: Globals,
+    /// In the mode `create`: the half database of an earlier restore is there, and goes first.
+    pub replaces: Option<Unfinished>,
     /// Which entries.
     pub selection: Selection,
     /// In which order.
@@ -37,7 +45,7 @@ pub struct Decision<'a> {
     pub target: TargetState,
     /// How definitions are written out.
     pub style: Style,
-    /// In the mode `create`.
+    /// Where the database is created.
     pub maintenance: Option<Maintenance>,
     /// Foreign keys of the target, when data alone is restored.
     pub references: Vec<(TableName, TableName)>,
@@ -48,28 +56,37 @@ impl<'a> Decision<'a> {
     pub fn prepare(
         parameters: &'a Parameters,
         backup: &'a Backup,
-        sessions: &'a Sessions,
+        sessions: Sessions,
+        progress: Progress,
     ) -> Result<(Decision<'a>, Findings), Error> {
         let toc = &backup.toc;
         let mut references_of_target = Vec::new();
         let mut filled = Vec::new();
-        let (maintenance, target, in_the_way, connection) = if parameters.mode == Mode::Create {
-            let maintenance = Maintenance::open(&parameters.database)?;
-            let target = TargetState::of_server(maintenance.connection())?;
-            let in_the_way = maintenance
-                .exists()?
-                .then(|| maintenance.database().to_owned());
-            (Some(maintenance), target, in_the_way, None)
-        } else {
-            let connection = sessions.open()?;
-            (
-                None,
-                TargetState::of_database(&connection)?,
-                None,
-                Some(connection),
-            )
+        let mut replaces = None;
+        let maintenance = match parameters.mode.creates() {
+            true => Some(Maintenance::open(&parameters.database)?),
+            false => None,
         };
-        let selection = select(toc, parameters, &target.objects).map_err(Error::invalid_input)?;
+        let mut place = Place::Ready;
+        let mut connection = None;
+        let target = match &maintenance {
+            Some(maintenance) if !parameters.resume => {
+                place = Place::of(maintenance, parameters.mode, &sessions, &mut replaces)?;
+                TargetState::of_server(maintenance.connection())?
+            }
+            _ => TargetState::of_database(connection.insert(sessions.open()?))?,
+        };
+        let mut target = target;
+        let mut globals = Globals::default();
+        if parameters.globals {
+            globals = Globals::missing(backup, &target.roles)?;
+            let created = globals.roles.iter();
+            target
+                .roles
+                .extend(created.map(|role| (role.clone(), target.superuser)));
+        }
+        let before = progress.before(toc, &target.objects);
+        let selection = select(toc, parameters, &before).map_err(Error::invalid_input)?;
         let sizes = sizes(backup);
         let plan = Plan::new(toc, &selection, target.version, &size_in(&sizes));
         if let Some(connection) = connection.filter(|_| parameters.data_only) {
@@ -93,13 +110,16 @@ impl<'a> Decision<'a> {
             selection: &selection,
             parameters,
             target: &target,
-            in_the_way: in_the_way.as_deref(),
+            place: &place,
             filled: &filled,
         });
         let decision = Decision {
             parameters,
             backup,
             sessions,
+            progress,
+            globals,
+            replaces,
             selection,
             plan,
             target,
@@ -128,6 +148,8 @@ impl<'a> Decision<'a> {
             "mode": self.parameters.mode.name(),
             "database": self.maintenance.as_ref().map(Maintenance::database),
             "plan": self.plan.describe(&self.backup.toc, &rows_and_bytes),
+            "resumes_after": self.parameters.resume.then(|| self.progress.count()),
+            "roles_to_create": self.globals.roles,
             "would_drop": drops,
             "bytes_to_read": self.backup.facts.bytes,
             "problems": problems,
@@ -172,6 +194,31 @@ impl<'a> Decision<'a> {
             .iter()
             .map(|index| &self.backup.toc.entries[*index])
             .collect()
+    }
+}
+
+impl Place {
+    /// The database that the binding names, and whether one can be created or put in its place.
+    fn of(
+        maintenance: &Maintenance,
+        mode: Mode,
+        sessions: &Sessions,
+        replaces: &mut Option<Unfinished>,
+    ) -> Result<Place, Error> {
+        let name = || maintenance.database().to_owned();
+        Ok(match (mode, maintenance.exists()?) {
+            (Mode::Create, (true, _)) => {
+                *replaces = Unfinished::read(&sessions.open()?)?
+                    .filter(|unfinished| unfinished.mode == Mode::Create);
+                match replaces {
+                    Some(_) => Place::Ready,
+                    None => Place::InTheWay(name()),
+                }
+            }
+            (Mode::Swap, (false, _)) => Place::Missing(name()),
+            (Mode::Swap, (true, false)) => Place::NotOurs(name()),
+            _ => Place::Ready,
+        })
     }
 }
 

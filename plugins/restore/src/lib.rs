@@ -8,19 +8,24 @@ mod backup;
 mod batches;
 mod changing;
 mod cleaning;
+mod comparison;
 mod data;
 mod database;
 mod decision;
 mod deployment_log;
 mod entries;
+mod failures;
+mod globals;
 mod large_objects;
 mod names;
 mod parallel;
 mod parameters;
 mod pieces;
+mod place;
 mod plan;
 mod post_data;
 mod preconditions;
+mod progress;
 mod report;
 mod restoring;
 mod schedule;
@@ -41,7 +46,7 @@ impl Operation for Restore {
     type Parameters = Parameters;
 
     fn execute(parameters: Parameters, dry_run: bool) -> Result<serde_json::Value, Error> {
-        restoring::restore(&parameters, dry_run)
+        restoring::restore(parameters, dry_run)
     }
 }
 

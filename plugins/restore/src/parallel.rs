@@ -4,6 +4,7 @@ use orchestrator_sdk::postgres::{Connection, Step};
 use orchestrator_sdk::streams::{Receipt, Transfer, TransferOptions, wait_any};
 use orchestrator_sdk::{Error, run};
 
+use crate::failures::Failures;
 use crate::schedule::Schedule;
 
 /// The SQLSTATE `deadlock_detected`.
@@ -28,6 +29,8 @@ pub struct Script {
 pub trait Work {
     /// The script of a task. Asked for again when the server chose the task as a deadlock's victim.
     fn script(&self, task: u32) -> Result<Script, Error>;
+    /// The entry that a task restores, or a part of.
+    fn entry(&self, task: u32) -> u32;
     /// A task has ended well.
     fn done(&mut self, task: u32, receipt: &Receipt) -> Result<(), Error>;
     /// What errors call the task.
@@ -40,11 +43,12 @@ struct Running<'a> {
     transfer: Transfer,
 }
 
-/// Runs all tasks. The first error ends it, and what runs then is cancelled: those connections cannot be used again.
+/// Runs all tasks. A failure that is not taken ends it, and what runs then is cancelled: those connections cannot be used again.
 pub fn run_all(
     connections: &[Connection],
     mut schedule: Schedule,
     work: &mut dyn Work,
+    failures: &Failures,
 ) -> Result<(), Error> {
     let mut free: Vec<&Connection> = connections.iter().collect();
     let mut running: Vec<Running<'_>> = Vec::new();
@@ -56,7 +60,14 @@ pub fn run_all(
                 free.push(connection);
                 break;
             };
-            running.push(begin(connection, task, work)?);
+            match begin(connection, task, work) {
+                Ok(begun) => running.push(begun),
+                Err(error) => {
+                    failures.take(work.entry(task), &work.name(task), error)?;
+                    schedule.finish(task);
+                    free.push(connection);
+                }
+            }
         }
         if running.is_empty() {
             // A victim of a deadlock runs again when nothing else does.
@@ -87,7 +98,9 @@ pub fn run_all(
         free.push(connection);
         match transfer.wait() {
             Ok(receipt) => {
-                work.done(task, &receipt)?;
+                if let Err(error) = work.done(task, &receipt) {
+                    failures.take(work.entry(task), &work.name(task), error)?;
+                }
                 schedule.finish(task);
             }
             Err(error)
@@ -101,22 +114,20 @@ pub fn run_all(
                 victims.push(task);
             }
             Err(error) => {
-                return Err(error.while_doing(format_args!("restoring {}", work.name(task))));
+                failures.take(work.entry(task), &work.name(task), error)?;
+                schedule.finish(task);
             }
         }
     }
 }
 
 fn begin<'a>(connection: &'a Connection, task: u32, work: &dyn Work) -> Result<Running<'a>, Error> {
-    let named = |error: Error| error.while_doing(format_args!("restoring {}", work.name(task)));
-    let script = work.script(task).map_err(named)?;
+    let script = work.script(task)?;
     let options = TransferOptions {
         label: script.label,
         expected_bytes: script.expected_bytes,
     };
-    let transfer = connection
-        .run_script(script.steps, script.atomic, &options)
-        .map_err(named)?;
+    let transfer = connection.run_script(script.steps, script.atomic, &options)?;
     Ok(Running {
         task,
         connection,

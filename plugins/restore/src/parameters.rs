@@ -35,6 +35,12 @@ pub struct Parameters {
     pub skip_verify: bool,
     /// `ANALYZE` at the end.
     pub analyze: bool,
+    /// Go on with a restore that was cut.
+    pub resume: bool,
+    /// Restore what can be, and name what could not.
+    pub keep_going: bool,
+    /// Create the roles of the backup that the server lacks.
+    pub globals: bool,
 }
 
 /// What the target is before the restore.
@@ -47,6 +53,10 @@ pub enum Mode {
     Create,
     /// A database whose objects are dropped where the backup has them too.
     Clean,
+    /// A database that the restored one takes the place of, when it is whole.
+    Swap,
+    /// None: the backup is restored beside the target and held against what was restored, and that goes again.
+    Check,
 }
 
 impl Mode {
@@ -56,7 +66,31 @@ impl Mode {
             Mode::IntoEmpty => "into-empty",
             Mode::Create => "create",
             Mode::Clean => "clean",
+            Mode::Swap => "swap",
+            Mode::Check => "check",
         }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Mode> {
+        const ALL: [Mode; 5] = [
+            Mode::IntoEmpty,
+            Mode::Create,
+            Mode::Clean,
+            Mode::Swap,
+            Mode::Check,
+        ];
+        ALL.into_iter().find(|mode| mode.name() == name)
+    }
+
+    /// The restore creates the database that it works in.
+    pub fn creates(self) -> bool {
+        matches!(self, Mode::Create) || self.is_beside()
+    }
+
+    /// It works in a database of another name than the target's.
+    pub fn is_beside(self) -> bool {
+        matches!(self, Mode::Swap | Mode::Check)
     }
 }
 
@@ -73,6 +107,16 @@ impl Parameters {
             "schema_only and data_only leave nothing to restore"
         } else if self.data_only && self.mode != Mode::IntoEmpty {
             "data_only loads into tables that exist, and these modes replace them: use the mode into-empty"
+        } else if self.mode.is_beside()
+            && (self.schema_only || self.data_only || !self.table.is_empty())
+        {
+            "these modes are for whole databases: leave out table, schema_only and data_only"
+        } else if self.mode.is_beside() && self.keep_going {
+            "keep_going leaves something out, and these modes are for whole databases"
+        } else if self.mode.is_beside() && self.resume {
+            "a restore beside the target is removed when it is cut: there is nothing to resume"
+        } else if self.data_only && self.resume {
+            "a restore of data alone leaves no account of itself: empty the tables and begin again"
         } else if self.schema_only && self.analyze {
             "analyze needs data, and schema_only restores none"
         } else {

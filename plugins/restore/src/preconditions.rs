@@ -36,6 +36,19 @@ pub struct Findings {
     pub warnings: Vec<String>,
 }
 
+/// What stands where a database is to be created, or to be replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// What is expected there, or no database is created at all.
+    Ready,
+    /// A database, and none is expected.
+    InTheWay(String),
+    /// No database, and one is to be replaced.
+    Missing(String),
+    /// A database of somebody else's.
+    NotOurs(String),
+}
+
 /// Everything that is looked at.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation<'a> {
@@ -49,8 +62,8 @@ pub struct Situation<'a> {
     pub parameters: &'a Parameters,
     /// The target.
     pub target: &'a TargetState,
-    /// The database to create, when there is one of that name.
-    pub in_the_way: Option<&'a str>,
+    /// Where a database is created.
+    pub place: &'a Place,
     /// Tables that would be loaded into and hold rows; asked for only when data alone is restored.
     pub filled: &'a [TableName],
 }
@@ -146,14 +159,36 @@ fn occupied(situation: Situation<'_>, findings: &mut Findings) {
         let message = "the target's server is a standby, which cannot be written to".to_owned();
         findings.problem(ErrorKind::Refused, message, "restore into its primary");
     }
-    if let Some(database) = situation.in_the_way {
-        findings.problem(
+    match situation.place {
+        Place::Ready => {}
+        Place::InTheWay(database) => findings.problem(
             ErrorKind::AlreadyExists,
             format!("the database {database} exists already"),
-            "use --clean to replace what it holds, or name a database that does not exist",
-        );
+            "use --swap to put the backup in its place, --clean to replace what it holds, or name a database that does not exist",
+        ),
+        Place::Missing(database) => findings.problem(
+            ErrorKind::NotFound,
+            format!("there is no database {database} to put the backup in the place of"),
+            "use --create",
+        ),
+        Place::NotOurs(database) => findings.problem(
+            ErrorKind::Refused,
+            format!("the role {} does not own the database {database}, and so cannot rename it", target.user),
+            "restore as its owner or as a superuser, or into a new database with --create",
+        ),
     }
-    if parameters.mode != Mode::IntoEmpty {
+    if parameters.mode != Mode::IntoEmpty || parameters.resume {
+        return;
+    }
+    let is_account = |object: &Object| {
+        object.kind == ObjectKind::Schema && object.name == crate::progress::SCHEMA
+    };
+    if target.objects.iter().any(is_account) {
+        findings.problem(
+            ErrorKind::Conflict,
+            "the target holds a restore that was cut".to_owned(),
+            "continue it with --resume, or begin anew with --clean",
+        );
         return;
     }
     if parameters.data_only {
@@ -232,17 +267,17 @@ fn roles(situation: Situation<'_>, findings: &mut Findings) {
         (
             &owners,
             "own what is restored",
-            "create the roles, or use --no-owner",
+            "create the roles, or use --globals or --no-owner",
         ),
         (
             &of_privileges,
             "grant or get privileges",
-            "create the roles, or use --no-privileges",
+            "create the roles, or use --globals or --no-privileges",
         ),
         (
             &of_others,
             "policies, user mappings or settings name",
-            "create the roles",
+            "create the roles, or use --globals",
         ),
     ] {
         let missing = roles.iter().filter(|role| {
@@ -309,7 +344,7 @@ fn rights(situation: Situation<'_>, findings: &mut Findings) {
         return;
     }
     let user = &target.user;
-    if parameters.mode == Mode::Create {
+    if parameters.mode.creates() {
         if !target.creates_databases {
             let message = format!("the role {user} may not create databases");
             findings.problem(

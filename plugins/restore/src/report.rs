@@ -4,6 +4,7 @@ use orchestrator_sdk::run;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::comparison::Compared;
 use crate::data::Loaded;
 
 /// Grows while the restore goes on.
@@ -20,6 +21,14 @@ pub struct Report {
     pub tables: Loaded,
     /// Large objects.
     pub large_objects: Loaded,
+    /// What was held against the backup after it was restored, and is the same.
+    pub compared: Option<Compared>,
+    /// What an earlier restore had done already: entries and pieces of entries.
+    pub resumed: Option<usize>,
+    /// Roles that were created first.
+    pub roles_created: Vec<String>,
+    /// The name under which the database that was replaced is kept.
+    pub kept_as: Option<String>,
     /// Rows that the deployment log did not have yet, when it was merged.
     pub merged: Option<u64>,
 }
@@ -72,6 +81,10 @@ impl Report {
             "bytes": self.tables.bytes + self.large_objects.bytes,
             "tables_with_rows_compared": self.tables.items,
             "large_objects": self.large_objects.items,
+            "compared": self.compared,
+            "resumed": self.resumed,
+            "roles_created": self.roles_created,
+            "kept_as": self.kept_as,
             "deployment_log_rows_added": self.merged,
         })
     }

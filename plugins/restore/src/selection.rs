@@ -13,7 +13,7 @@ use catalog::Pattern;
 use crate::entries::{
     Object, ObjectKind, is_of_database, is_privilege, is_relation, namespace, object, parts, tag,
 };
-use crate::parameters::{Mode, Parameters};
+use crate::parameters::Parameters;
 
 /// The host's schema in every database that it works on.
 pub const OWN_SCHEMA: &str = "orchestrator";
@@ -88,7 +88,7 @@ pub fn select(
 
 /// The rules that look at one entry alone.
 fn allowed(entry: &Entry, parameters: &Parameters) -> bool {
-    if is_of_database(entry) && parameters.mode != Mode::Create {
+    if is_of_database(entry) && !parameters.mode.creates() {
         return false;
     }
     !(parameters.no_privileges && is_privilege(entry))

@@ -1,21 +1,28 @@
 //! The sessions of a restore: the settings that all of them need (`_doSetFixedOutputState` in `pg_backup_archiver.c`), and
 //! scripts that are waited for.
 
+use std::rc::Rc;
+
 use archive::Toc;
 use orchestrator_sdk::Error;
-use orchestrator_sdk::postgres::{Connection, Step, Target, connect};
+use orchestrator_sdk::postgres::{Connection, Scratch, Step, Target, connect};
 use orchestrator_sdk::streams::{Receipt, TransferOptions};
 
 /// In KiB, for each session: builds indexes well, and a usual number of sessions fits in a usual server.
 const MAINTENANCE_MEMORY_KIB: u32 = 128 * 1024;
 
+/// Every session of a restore holds this advisory lock of its database, shared: `orch`, `rest` in ASCII.
+pub const LOCK: &str = "1869767528, 1919251316";
+
 /// The encoding that the host speaks to the server in.
 const ENCODING: &str = "UTF8";
 
 /// Opens sessions that are ready for an archive's statements.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sessions {
     binding: String,
+    /// Where the sessions are, when it is not in the binding's own database.
+    scratch: Option<Rc<Scratch>>,
     settings: Vec<String>,
 }
 
@@ -24,13 +31,25 @@ impl Sessions {
     pub fn new(binding: &str, toc: &Toc) -> Result<Sessions, Error> {
         Ok(Sessions {
             binding: binding.to_owned(),
+            scratch: None,
             settings: settings(toc)?,
         })
     }
 
+    /// The same sessions in a scratch database.
+    pub fn beside(&self, scratch: Scratch) -> Sessions {
+        Sessions {
+            scratch: Some(Rc::new(scratch)),
+            ..self.clone()
+        }
+    }
+
     /// One more session.
     pub fn open(&self) -> Result<Connection, Error> {
-        let connection = connect(&self.binding, Target::Database)?;
+        let connection = match &self.scratch {
+            Some(scratch) => scratch.connect()?,
+            None => connect(&self.binding, Target::Database)?,
+        };
         let steps = self.settings.iter().cloned().map(Step::Statement).collect();
         script(&connection, steps, false, "preparing a session")?;
         Ok(connection)
@@ -98,6 +117,7 @@ fn settings(toc: &Toc) -> Result<Vec<String>, Error> {
     if strings == "off" {
         settings.push("SET escape_string_warning = off".to_owned());
     }
+    settings.push(format!("SELECT pg_catalog.pg_advisory_lock_shared({LOCK})"));
     settings.extend(definition("SEARCHPATH").map(str::to_owned));
     Ok(settings)
 }

@@ -8,6 +8,7 @@ use crate::database::Maintenance;
 use crate::entries::{ObjectKind, object};
 use crate::parameters::{Mode, Parameters};
 use crate::plan::Plan;
+use crate::progress::forget;
 use crate::sessions::{Sessions, script};
 use crate::target::TargetState;
 use archive::Toc;
@@ -46,7 +47,8 @@ impl Undo<'_> {
                 ),
                 Some(match self.parameters.mode {
                     Mode::Create => "drop the database before the next attempt",
-                    _ => "restore again with --clean",
+                    Mode::Swap | Mode::Check => "the next start drops it",
+                    _ => "continue with --resume, or restore again with --clean",
                 }),
             ),
         };
@@ -81,6 +83,7 @@ impl Undo<'_> {
         for _ in 0..ROUNDS {
             let failed = apply_what_can_be(&connection, &left, "removing what was created")?;
             if failed.is_empty() {
+                forget(&connection)?;
                 return Ok("what was created has been removed again");
             }
             left.retain(|each| failed.iter().any(|failed| failed.starts_with(&each.name)));

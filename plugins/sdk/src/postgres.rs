@@ -1,7 +1,8 @@
 //! PostgreSQL, by the name of a binding: the contract's interface, and rows that read like Rust.
 
 pub use crate::bindings::orchestrator::plugin::postgres::{
-    Connection, Isolation, Rows, Server, Step, Target, Transaction, TransactionOptions, connect,
+    Connection, Isolation, Rows, Scratch, Server, Step, Target, Transaction, TransactionOptions,
+    connect, take_scratch,
 };
 pub use crate::bindings::orchestrator::plugin::types::{Column, RowBatch, Value};
 

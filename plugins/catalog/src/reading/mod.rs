@@ -33,7 +33,7 @@ use crate::model::{Catalog, Options, Relation};
 use crate::selection::Selection;
 use crate::session::Session;
 use crate::version::ServerVersion;
-use rows::Reader;
+pub use rows::Reader;
 
 /// Reads everything that a dump of the session's database needs. The session is in a REPEATABLE READ, READ ONLY transaction
 /// with [`crate::session_settings`] applied; `server_version_num` is the server's, as 150018.

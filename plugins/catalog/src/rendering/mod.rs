@@ -15,7 +15,7 @@ mod policy;
 mod preamble;
 mod rule;
 mod sequence;
-mod settings;
+pub mod settings;
 mod table;
 mod table_columns;
 mod table_data;

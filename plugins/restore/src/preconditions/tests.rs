@@ -37,7 +37,7 @@ fn found(parameters: &Parameters, target: &TargetState, roles: &[&str], toc: &To
         selection: &selection,
         parameters,
         target,
-        in_the_way: None,
+        place: &Place::Ready,
         filled: &[],
     })
 }
@@ -150,7 +150,7 @@ fn data_alone_needs_its_tables_to_be_there_and_empty() {
         selection: &selection,
         parameters: &data,
         target: &target,
-        in_the_way: None,
+        place: &Place::Ready,
         filled: &[("public".to_owned(), "users".to_owned())],
     });
     assert_eq!(

@@ -24,6 +24,9 @@ pub fn parameters() -> Parameters {
         no_tablespaces: false,
         skip_verify: false,
         analyze: false,
+        resume: false,
+        keep_going: false,
+        globals: false,
     }
 }
 

@@ -1,0 +1,87 @@
+//! Scratch databases: names that no other program takes, and how they go again.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{ConnectionSettings, DatabaseError, connect};
+
+/// Of an identifier, as PostgreSQL cuts it.
+const NAME_BYTES_MAX: usize = 63;
+
+/// How often a session that was ended is looked for.
+const LOOKS: usize = 100;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
+/// `app_scratch_` and random digits: recognisable beside the database that it is for, and never taken by somebody else.
+pub fn scratch_name(database: &str, run: Uuid, number: usize) -> String {
+    let bytes = run.as_bytes();
+    let random = hex::encode(&bytes[8..14]);
+    let suffix = match number {
+        0 => format!("_scratch_{random}"),
+        number => format!("_scratch_{random}_{number}"),
+    };
+    let mut end = database.len().min(NAME_BYTES_MAX - suffix.len());
+    while !database.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{suffix}", &database[..end])
+}
+
+/// Drops a database by a connection to another one of its server; says whether there was one. A session that is just creating it (its
+/// program was killed, and the server does not know) is ended first.
+pub async fn drop_scratch(
+    maintenance: &ConnectionSettings,
+    name: &str,
+) -> Result<bool, DatabaseError> {
+    let connection = connect(maintenance, "orchestrator").await?;
+    let client = &connection.client;
+    let quoted = format!("\"{}\"", name.replace('"', "\"\""));
+    for _ in 0..LOOKS {
+        let creating = client
+            .execute(
+                "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
+                 WHERE pid <> pg_catalog.pg_backend_pid() AND state <> 'idle' AND pg_catalog.strpos(query, $1) > 0",
+                &[&quoted],
+            )
+            .await?;
+        if creating == 0 {
+            break;
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
+    let there = client
+        .query_opt(
+            "SELECT FROM pg_catalog.pg_database WHERE datname = $1",
+            &[&name],
+        )
+        .await?
+        .is_some();
+    if there {
+        client
+            .batch_execute(&format!("DROP DATABASE IF EXISTS {quoted} WITH (FORCE)"))
+            .await?;
+    }
+    Ok(there)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit_and_differ() {
+        let run = Uuid::now_v7();
+        let short = scratch_name("app", run, 0);
+        assert!(
+            short.starts_with("app_scratch_") && short.len() == 24,
+            "{short}"
+        );
+        assert_ne!(short, scratch_name("app", run, 1));
+        let long = scratch_name(&"ä".repeat(31), run, 11);
+        assert!(
+            long.len() <= NAME_BYTES_MAX && long.contains("ä_scratch_"),
+            "{long}"
+        );
+    }
+}
