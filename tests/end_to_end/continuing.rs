@@ -19,6 +19,9 @@ fn fill(server: &PostgresServer, rows: u32) {
          ALTER TABLE big ADD PRIMARY KEY (id);
          CREATE TABLE middle AS SELECT i AS id, md5(i::text) AS text FROM generate_series(1, 100000) i;
          CREATE INDEX ON middle (text);
+         CREATE FUNCTION slow(id int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+         $$ BEGIN PERFORM pg_sleep(0.003); RETURN id; END $$;
+         CREATE INDEX slowly ON small (slow(id));
          CREATE MATERIALIZED VIEW totals AS SELECT count(*) FROM big;
          SELECT count(lo_from_bytea(0, 'large ' || i::text::bytea)) FROM generate_series(1, 300) i"
         ),
@@ -37,13 +40,16 @@ fn restore_and_kill(project: &Project, server: &PostgresServer, options: &[&str]
         ])
         .args(options)
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .expect("the program starts");
     let began = Instant::now();
     while server.try_psql("target", when) != Ok("t".to_owned()) {
-        let ended = child.try_wait().expect("a child");
-        assert_eq!(ended, None, "the restore ended before {when}");
+        if child.try_wait().expect("a child").is_some() {
+            let output = child.wait_with_output().expect("its output");
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            panic!("the restore ended before {when}: {stderr}");
+        }
         assert!(began.elapsed() < Duration::from_secs(60), "never {when}");
     }
     child.kill().expect("the program runs");
@@ -87,8 +93,7 @@ fn a_cut_restore_is_continued_without_touching_what_is_done() {
             .stderr(Stdio::null())
             .spawn()
             .expect("the program starts");
-        let building =
-            "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'ALTER TABLE%PRIMARY KEY%'";
+        let building = "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE '%CREATE INDEX slowly%' AND query NOT LIKE '%pg_stat_activity%'";
         while server.psql("target", building) != "t" {
             assert_eq!(child.try_wait().expect("a child"), None, "ended too early");
         }

@@ -103,11 +103,11 @@ impl Decision<'_> {
         if let Some(maintenance) = &self.maintenance {
             maintenance.configure(&self.entries(&self.plan.database), self.style)?;
         }
-        let connections = self.sessions.open_many(self.parameters.jobs)?;
-        let Some(first) = connections.first() else {
-            return Err(Error::internal("no connection was opened"));
-        };
-        self.keep_account(first)?;
+        let mut connections = self.sessions.open_many(1)?;
+        // Before there are others: no restore may be under way here, this one neither.
+        self.keep_account(&connections[0])?;
+        connections.extend(self.sessions.open_many(self.parameters.jobs - 1)?);
+        let first = &connections[0];
         report.phase("creating objects", |_| {
             self.apply(first, &self.plan.pre_data, "creating objects", failures)
         })?;
