@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod continuing;
+mod disaster;
 mod encryption;
 mod globals;
 mod interruptions;

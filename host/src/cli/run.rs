@@ -206,19 +206,27 @@ fn properties(value: &Value) -> String {
             Value::Array(items) if items.is_empty() => continue,
             Value::Array(items) => items
                 .iter()
-                .map(|item| {
-                    format!(
-                        "\n    {}",
-                        item.as_str()
-                            .map_or_else(|| item.to_string(), str::to_owned)
-                    )
-                })
+                .map(|item| format!("\n    {}", inline(item)))
                 .collect(),
-            other => other.to_string(),
+            other => inline(other),
         };
         text.push_str(&format!("  {:width$}  {shown}\n", name.replace('_', " ")));
     }
     text
+}
+
+/// A value on one line; of an object its names and values, between commas.
+fn inline(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Object(map) => map
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| format!("{} {}", name.replace('_', " "), inline(value)))
+            .collect::<Vec<_>>()
+            .join(", "),
+        other => other.to_string(),
+    }
 }
 
 /// The login that started this process.
