@@ -27,9 +27,10 @@ demo: build
 	$${CARGO_TARGET_DIR:-target}/debug/orchestrator demo
 
 # Side by side with pg_dump and pg_restore; takes an hour. `scripts/bench.py --help` for less.
-bench: setup
+bench: build
 	$(CARGO) build --locked --release --workspace --bin orchestrator
-	scripts/bench.py --program $${CARGO_TARGET_DIR:-target}/release/orchestrator
+	$${CARGO_TARGET_DIR:-target}/debug/builder $${CARGO_TARGET_DIR:-target}/plugins tests/plugins/idle
+	scripts/bench.py --program $${CARGO_TARGET_DIR:-target}/release/orchestrator --idle $${CARGO_TARGET_DIR:-target}/plugins/idle.wasm
 
 # The page that is generated from the program; a test holds it against the program.
 reference: build

@@ -2,14 +2,17 @@
 """Backups and restores side by side with pg_dump and pg_restore, as ratios of medians.
 
 All programs work on the same private server, one after another in each round, so that what else the machine does hits all
-alike. Needs a PostgreSQL installation with its tools (ORCHESTRATOR_POSTGRES_15, or Debian's), and the program:
+alike. Needs a PostgreSQL installation with its tools (ORCHESTRATOR_POSTGRES_15, or Debian's), moto where scripts/setup.sh puts it, and
+the program:
 
-    scripts/bench.py --program target/release/orchestrator [--rounds 5] [--scale 1.0] [--only dominant,many,small,documents]
+    scripts/bench.py --program target/release/orchestrator [--rounds 5] [--scale 1.0] [--only dominant,many,small,documents,start]
+                     [--pg-dump-18 PATH] [--idle idle.wasm]
 
 Prints Markdown.
 """
 
 import argparse
+import hashlib
 import os
 import pathlib
 import platform
@@ -54,6 +57,30 @@ DATABASES = {
         ALTER TABLE documents ADD PRIMARY KEY (id);
     """,
 }
+
+
+class Bucket:
+    """moto, with one bucket. It keeps objects in memory and is one Python process: what it costs is in its rows."""
+
+    def __init__(self):
+        cache = pathlib.Path(os.environ.get("ORCHESTRATOR_CACHE", pathlib.Path.home() / ".cache/orchestrator"))
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.process = subprocess.Popen([cache / "moto/bin/moto_server", "-p", str(port)], stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL)
+        self.environment = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_ACCESS_KEY_ID": "any",
+                            "AWS_SECRET_ACCESS_KEY": "any", "AWS_REGION": "us-east-1"}
+        aws = [cache / "moto/bin/aws", "s3", "mb", "s3://bench"]
+        for attempt in range(50):
+            if subprocess.run(aws, env=dict(os.environ, **self.environment), capture_output=True).returncode == 0:
+                return
+            time.sleep(0.2)
+        sys.exit("moto does not answer")
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
 
 
 class Server:
@@ -135,7 +162,8 @@ def raw_copy(server, database):
     return time.monotonic() - begun, 0.0
 
 
-def bench(server, program, name, rounds, jobs):
+def bench(server, name, options):
+    program, rounds, jobs = options.program, options.rounds, options.jobs
     folder = server.folder / "work"
     ours = dict(os.environ, DATABASE_URL=server.url(name))
     results, sizes = {}, {}
@@ -143,12 +171,15 @@ def bench(server, program, name, rounds, jobs):
     def note(what, figures):
         results.setdefault(what, []).append(figures)
 
+    stock = [("pg_dump", server.bin / "pg_dump", []), ("pg_dump -Z1", server.bin / "pg_dump", ["-Z1"])]
+    if options.pg_dump_18:
+        stock.append(("pg_dump 18 -Z zstd:1", options.pg_dump_18, ["-Z", "zstd:1"]))
     for _ in range(rounds):
-        for what, options in [("pg_dump", []), ("pg_dump -Z1", ["-Z1"])]:
+        for what, dump, flags in stock:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(mode=0o777)
             archive = folder / "archive"
-            command = [server.bin / "pg_dump", "-Fd", f"-j{jobs}", "-f", archive, *options, name]
+            command = [dump, "-Fd", f"-j{jobs}", "-f", archive, *flags, name]
             note(what, measure(command, server.environment, folder))
             sizes[what] = size(archive)
             if what == "pg_dump":
@@ -163,11 +194,28 @@ def bench(server, program, name, rounds, jobs):
             command = [program, "backup", "create", "--quiet", "--jobs", jobs, "--compress", compress]
             note(f"backup {compress}", measure(command, ours, folder))
             sizes[f"backup {compress}"] = size(folder / "backups")
+            server.psql("postgres", "CREATE DATABASE restored")
             server.psql("postgres", "CHECKPOINT")
-            command = [program, "restore", folder / "backups", "--quiet", "--jobs", jobs, "--to", server.url("restored"), "--create"]
+            command = [program, "restore", folder / "backups", "--quiet", "--jobs", jobs, "--to", server.url("restored")]
             note(f"restore {compress}", measure(command, ours, folder))
             server.psql("postgres", "DROP DATABASE restored")
         note("raw COPY", raw_copy(server, name))
+        bucket = Bucket()
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            (folder / "orchestrator.toml").write_text('environment = "local"\n[databases.app]\nurl = "${DATABASE_URL}"\n'
+                                                      '[storage.main]\nurl = "s3://bench"\n')
+            cloud = dict(ours, **bucket.environment)
+            command = [program, "backup", "create", "--quiet", "--jobs", jobs]
+            note("backup gzip to S3", measure(command, cloud, folder))
+            server.psql("postgres", "CREATE DATABASE restored")
+            server.psql("postgres", "CHECKPOINT")
+            command = [program, "restore", "s3://bench", "--quiet", "--jobs", jobs, "--to", server.url("restored")]
+            note("restore gzip from S3", measure(command, cloud, folder))
+            server.psql("postgres", "DROP DATABASE restored")
+        finally:
+            bucket.stop()
 
     print(f"\n### {name}: {server.psql('postgres', f'SELECT pg_size_pretty(pg_database_size({name!r}))').strip()}\n")
     print("| what | median s | ratio | peak MiB | archive MiB |\n|---|---|---|---|---|")
@@ -180,24 +228,47 @@ def bench(server, program, name, rounds, jobs):
         print(f"| {what} | {median:.2f} | {median / against:.2f} | {peak:.0f} | {archive} |", flush=True)
 
 
+def cold_start(options):
+    """From the shell to its prompt: a command that reads the log, and a recorded run of a plugin that does nothing."""
+    print("\n### start\n\n| what | median ms | fastest ms |\n|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        digest = hashlib.sha256(options.idle.read_bytes()).hexdigest()
+        (folder / "orchestrator.toml").write_text(f'environment = "local"\n[plugins.idle]\nfile = "{options.idle.resolve()}"\n'
+                                                  f'sha256 = "{digest}"\n[jobs.idle]\nsteps = [{{ plugin = "idle" }}]\n')
+        for what, command in [("log list", ["log", "list"]), ("a plugin that does nothing", ["run", "idle"])]:
+            command = [options.program, *command]
+            # The first start compiles the component.
+            measure(command, dict(os.environ), folder)
+            times = [1000 * measure(command, dict(os.environ), folder)[0] for _ in range(20)]
+            print(f"| {what} | {statistics.median(times):.0f} | {min(times):.0f} |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--program", required=True, type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0, help="1.0 is about 1 GB for each of the large ones")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", default=",".join(DATABASES))
+    parser.add_argument("--only", default=",".join([*DATABASES, "start"]))
+    parser.add_argument("--pg-dump-18", type=pathlib.Path, help="one that was built with zstd")
+    parser.add_argument("--idle", type=pathlib.Path, help="the component of tests/plugins/idle, for the cold start")
     options = parser.parse_args()
     installation = os.environ.get("ORCHESTRATOR_POSTGRES_15", "/usr/lib/postgresql/15")
     server = Server(pathlib.Path(installation) / "bin")
     try:
         print(f"{platform.machine()}, {os.cpu_count()} cores, PostgreSQL {server.psql('postgres', 'SHOW server_version').strip()}, "
               f"{options.rounds} rounds, {options.jobs} jobs; ratios are against pg_dump and pg_restore")
+        options.program = options.program.resolve()
         for name in options.only.split(","):
+            if name == "start":
+                if options.idle:
+                    cold_start(options)
+                continue
             server.psql("postgres", f"CREATE DATABASE {name}")
             server.psql(name, DATABASES[name].format(rows=9e6 * options.scale))
             server.psql(name, "VACUUM ANALYZE")
-            bench(server, options.program.resolve(), name, options.rounds, options.jobs)
+            bench(server, name, options)
             server.psql("postgres", f"DROP DATABASE {name}")
     finally:
         server.stop()
