@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use archive::layout::MANIFESTS;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wasmtime::component::ResourceTable;
@@ -14,7 +15,7 @@ use crate::database::ConnectionSettings;
 use crate::failure::{Failure, FailureKind};
 use crate::plugins::grants::Grants;
 use crate::plugins::limits::MemoryLimiter;
-use crate::storage::Storage;
+use crate::storage::{self, Key, Storage, StorageError};
 use crate::transfer::{Keys, Progress, Tasks};
 
 /// What the names that a plugin knows stand for.
@@ -35,12 +36,17 @@ pub struct BoundStorage {
     pub keys: Keys,
 }
 
-/// Hears of a set of objects before its first byte is written, and after it is published or removed.
+/// Hears of what would be left behind if this process were killed: of a set of objects before its first byte is written, and after
+/// it is published or removed; of a database before it is created, and after it is dropped.
 pub trait Drafts: Send + Sync {
     /// Fails when the record cannot be kept: then nothing is written.
     fn opened(&self, storage: &str, location: &str, prefix: &str) -> Result<(), Failure>;
     /// It was published, or removed.
     fn closed(&self, storage: &str, prefix: &str);
+    /// A database is about to be created on the server of a binding. Fails as `opened` does.
+    fn creating(&self, binding: &str, database: &str) -> Result<(), Failure>;
+    /// It was dropped again, or could not be created.
+    fn dropped(&self, binding: &str, database: &str);
 }
 
 /// Why a step must end. One for each step; cheap to clone.
@@ -232,7 +238,7 @@ impl StepContext {
             tasks.close().await;
             let mut leftovers = Vec::new();
             for draft in unpublished.take() {
-                match crate::storage::remove_all(draft.storage.as_ref(), &draft.prefix).await {
+                match remove(&draft).await {
                     Ok(()) => drafts.closed(&draft.binding, &draft.prefix),
                     Err(error) => leftovers.push(format!(
                         "could not remove the unfinished {} in {}: {error}; the next start tries again",
@@ -257,6 +263,16 @@ pub(super) struct UnpublishedDraft {
     pub binding: String,
     pub storage: Arc<dyn Storage>,
     pub prefix: String,
+}
+
+/// The manifest goes first: it may be there although the answer to it was lost, and half a removal must not look like a backup.
+async fn remove(draft: &UnpublishedDraft) -> Result<(), StorageError> {
+    let manifests = MANIFESTS
+        .iter()
+        .map(|name| Key::parse(&format!("{}/{name}", draft.prefix)))
+        .collect::<Result<Vec<_>, _>>()?;
+    draft.storage.delete(&manifests).await?;
+    storage::remove_all(draft.storage.as_ref(), &draft.prefix).await
 }
 
 /// Those of one step; emptied by `publish`, or at the end of the step.

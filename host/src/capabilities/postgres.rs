@@ -10,7 +10,7 @@ use super::context::StepContext;
 use super::rows::{RowCursor, check_count};
 use super::scripts;
 use super::sessions::{Beginning, Link, Server, Session, Transaction};
-use super::statements::{check_copy, check_statement};
+use super::statements::{OfDatabase, check_copy, check_statement, of_database};
 use super::streams::ByteSource;
 use super::v0_1_0::orchestrator::plugin::postgres::{
     self as wire, Host, HostConnection, HostRows, HostTransaction, Isolation, Step, Target,
@@ -74,7 +74,12 @@ impl Host for StepContext {
                     user: row.try_get(3)?,
                     in_recovery: row.try_get(4)?,
                 };
-                Ok(Session { link, access, server })
+                Ok(Session {
+                    binding,
+                    link,
+                    access,
+                    server,
+                })
             })
             .await?;
         self.keep(session)
@@ -118,14 +123,31 @@ impl HostConnection for StepContext {
         sql: String,
         parameters: Vec<Value>,
     ) -> Result<u64, Failure> {
-        let link = writable(self.held(&connection)?)?;
+        let session = self.held(&connection)?;
+        let link = writable(session)?;
         check_statement(&sql)?;
-        self.stop
+        let effect = of_database(&sql).map(|effect| (session.binding.clone(), effect));
+        if let Some((binding, OfDatabase::Create(name))) = &effect {
+            self.drafts.creating(binding, name)?;
+        }
+        let result = self
+            .stop
             .race(async {
                 let _turn = link.enter().await?;
                 execute(&link, &sql, parameters).await
             })
-            .await
+            .await;
+        match (&effect, &result) {
+            // An error of the server alone says that there is none: after any other it may have been created.
+            (Some((binding, OfDatabase::Create(name))), Err(failure))
+                if failure.sqlstate.is_some() =>
+            {
+                self.drafts.dropped(binding, name);
+            }
+            (Some((binding, OfDatabase::Drop(name))), Ok(_)) => self.drafts.dropped(binding, name),
+            _ => {}
+        }
+        result
     }
 
     async fn begin(

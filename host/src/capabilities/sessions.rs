@@ -17,6 +17,7 @@ use crate::transfer::{Source, Tasks, Turn};
 
 /// What a plugin holds as a `connection`.
 pub struct Session {
+    pub(super) binding: String,
     pub(super) link: Arc<Link>,
     pub(super) access: Access,
     pub(super) server: Server,

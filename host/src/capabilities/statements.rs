@@ -56,6 +56,64 @@ pub(super) fn check_copy(sql: &str, direction: &str, end: &str) -> Result<(), Fa
     )))
 }
 
+/// What a statement does to a whole database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum OfDatabase {
+    /// Of this name.
+    Create(String),
+    /// Of this name.
+    Drop(String),
+}
+
+/// The database that a statement creates or drops. One that hides its words behind comments is not recognized: what is known of
+/// it serves the person who cleans up after a crash, and keeps nothing out.
+pub(super) fn of_database(sql: &str) -> Option<OfDatabase> {
+    let rest = after_word(sql, "create").map(|rest| (rest, true));
+    let (rest, creates) = rest.or_else(|| Some((after_word(sql, "drop")?, false)))?;
+    let rest = after_word(rest, "database")?;
+    let rest = after_word(rest, "if")
+        .and_then(|rest| after_word(rest, "exists"))
+        .unwrap_or(rest);
+    let name = identifier(rest)?;
+    Some(match creates {
+        true => OfDatabase::Create(name),
+        false => OfDatabase::Drop(name),
+    })
+}
+
+/// What follows a word, where the text begins with it.
+fn after_word<'a>(sql: &'a str, word: &str) -> Option<&'a str> {
+    let sql = sql.trim_start();
+    let start = sql.get(..word.len())?;
+    let rest = &sql[word.len()..];
+    (start.eq_ignore_ascii_case(word) && rest.starts_with(char::is_whitespace)).then_some(rest)
+}
+
+/// A name, quoted or not, as PostgreSQL reads it.
+fn identifier(sql: &str) -> Option<String> {
+    let sql = sql.trim_start();
+    if sql.starts_with('"') {
+        let length = quoted_identifier_length(sql.as_bytes())?;
+        return Some(sql[1..length - 1].replace("\"\"", "\""));
+    }
+    let end = sql.find(|c: char| c.is_whitespace() || c == ';');
+    let name = &sql[..end.unwrap_or(sql.len())];
+    (!name.is_empty()).then(|| name.to_lowercase())
+}
+
+/// With both quotes; `None` without the second one.
+fn quoted_identifier_length(rest: &[u8]) -> Option<usize> {
+    let mut at = 1;
+    while at < rest.len() {
+        match (rest[at], rest.get(at + 1)) {
+            (b'"', Some(b'"')) => at += 2,
+            (b'"', _) => return Some(at + 1),
+            _ => at += 1,
+        }
+    }
+    None
+}
+
 /// The words outside quotes, comments and parentheses, in lowercase. Leading semicolons are skipped, as PostgreSQL does.
 fn bare_words(sql: &str) -> Vec<String> {
     let bytes = sql.as_bytes();
@@ -189,6 +247,31 @@ mod tests {
             "\"commit\"",
         ] {
             assert!(check_statement(sql).is_ok(), "{sql}");
+        }
+    }
+
+    #[test]
+    fn databases_are_named_as_they_are_called() {
+        let create = |name: &str| Some(OfDatabase::Create(name.to_owned()));
+        let drop = |name: &str| Some(OfDatabase::Drop(name.to_owned()));
+        for (sql, expected) in [
+            ("CREATE DATABASE app", create("app")),
+            (
+                " create  database App with template template0",
+                create("app"),
+            ),
+            (
+                "CREATE DATABASE \"My \"\"App\" TEMPLATE x",
+                create("My \"App"),
+            ),
+            ("DROP DATABASE IF EXISTS \"app\" WITH (FORCE)", drop("app")),
+            ("drop database app;", drop("app")),
+            ("CREATE DATABASE \"app", None),
+            ("CREATE TABLE database (a int)", None),
+            ("DROP", None),
+            ("größer als", None),
+        ] {
+            assert_eq!(of_database(sql), expected, "{sql}");
         }
     }
 

@@ -103,6 +103,9 @@ pub(super) async fn open(config: Config) -> Result<Project, Failure> {
     for prefix in recovered.removed {
         tracing::warn!("the unfinished backup {prefix} was removed");
     }
+    for database in recovered.databases {
+        tracing::warn!("{database}");
+    }
     Ok(project)
 }
 

@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::error::LogError;
@@ -23,7 +24,8 @@ pub struct Interrupted {
     pub record: RunRecord,
     /// What it had begun to write. One whose last object is there was published in its last moment, and is whole.
     pub drafts: Vec<Draft>,
-    last_sign: jiff::Timestamp,
+    /// When it was last heard of.
+    pub last_sign: Timestamp,
     claim: Claim,
 }
 
@@ -100,16 +102,29 @@ impl DeploymentLog {
         Ok(written)
     }
 
-    /// Drafts of closed runs that nobody has cleaned up yet: the storage was away when somebody tried.
-    pub fn leftovers(&self) -> Result<Vec<Draft>, LogError> {
+    /// Drafts of closed runs that nobody has cleaned up for good, and when their writers ended: the storage was away when
+    /// somebody tried, or that was right after.
+    pub fn leftovers(&self) -> Result<Vec<(Draft, Timestamp)>, LogError> {
         let history = self.journal.read()?;
         let closed = history.runs().filter(|run| run.record.status.is_closed());
-        Ok(closed.flat_map(|run| run.drafts.iter().cloned()).collect())
+        let drafts = closed.flat_map(|run| {
+            let ended = run.record.finished.unwrap_or(run.last_sign);
+            run.drafts.iter().map(move |draft| (draft.clone(), ended))
+        });
+        Ok(drafts.collect())
     }
 
     /// Says that a draft was published or removed.
     pub fn draft_closed(&self, run: Uuid, prefix: &str) -> Result<(), LogError> {
         self.journal.append(vec![Event::DraftClosed {
+            run,
+            prefix: prefix.to_owned(),
+        }])
+    }
+
+    /// Says that a draft was removed, and has to be looked at again later.
+    pub fn draft_removed(&self, run: Uuid, prefix: &str) -> Result<(), LogError> {
+        self.journal.append(vec![Event::DraftRemoved {
             run,
             prefix: prefix.to_owned(),
         }])

@@ -174,6 +174,7 @@ fn a_killed_process_is_found_and_its_draft_with_it() {
         storage: "main".into(),
         location: "s3://key:[redacted]@bucket".into(),
         prefix: "app/b1/".into(),
+        removed: false,
     };
     assert_eq!(dead.drafts, std::slice::from_ref(&draft));
     let written = ours
@@ -187,7 +188,13 @@ fn a_killed_process_is_found_and_its_draft_with_it() {
     assert_eq!(written.record.steps[0].status, Status::Interrupted);
     assert_eq!(written.record.warnings.len(), 2);
     assert_eq!(written.record.facts.change().as_deref(), Some("half of it"));
-    assert_eq!(ours.leftovers().unwrap(), [draft]);
+    let leftovers = ours.leftovers().unwrap();
+    assert_eq!(
+        leftovers,
+        [(draft.clone(), written.record.finished.unwrap())]
+    );
+    ours.draft_removed(run, "app/b1/").unwrap();
+    assert!(ours.leftovers().unwrap()[0].0.removed);
     ours.draft_closed(run, "app/b1/").unwrap();
     assert!(ours.leftovers().unwrap().is_empty() && ours.interrupted().unwrap().is_empty());
     assert_eq!(

@@ -1,6 +1,7 @@
 //! A run from its first step to its record: what a job means, in which order, with whose consent, and how it ends.
 
 mod consent;
+mod created_databases;
 mod parameters;
 mod plan;
 mod project;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 use uuid::Uuid;
 
 use super::consent::{self, Consent};
+use super::created_databases::{self, CreatedDatabase, CreatedDatabases};
 use super::plan::{PlannedStep, StepRequest, plan};
 use super::project::Project;
 use crate::backups;
@@ -88,7 +89,12 @@ pub async fn run(
     let mut outcome = close(record, ended);
     let guard = Arc::into_inner(guard)
         .ok_or_else(|| Failure::internal("the run's record is still in use"))?;
-    let written = guard.finish(outcome.record.clone())?;
+    let written = guard.finish(outcome.record.clone()).map_err(|error| {
+        Failure::from(error).context(format_args!(
+            "{} has {}, and its record could not be closed",
+            outcome.record.job, outcome.record.status
+        ))
+    })?;
     outcome.record = written.record;
     // What cannot be written now is in the journal, and is written at the next chance: worth saying, no failure of the run.
     for warning in written.warnings.into_iter().chain(share_log(project).await) {
@@ -254,7 +260,10 @@ async fn drive(
         progress,
         stop,
         drafts: match guard {
-            Some(guard) => Arc::new(Journal(guard.clone())),
+            Some(guard) => Arc::new(Journal {
+                guard: guard.clone(),
+                databases: CreatedDatabases::default(),
+            }),
             None => Arc::new(NoDrafts),
         },
         run: record.run_id,
@@ -335,7 +344,7 @@ async fn resolve_backup(
 }
 
 /// The plugin that may replace the database which holds the log's table.
-const RESTORE: &str = "restore";
+pub(super) const RESTORE: &str = "restore";
 
 /// Whether a step works on the database that holds the log's table, by whatever name.
 fn holds_log(project: &Project, step: &PlannedStep) -> bool {
@@ -506,18 +515,40 @@ fn seed(run: Uuid) -> u64 {
         .fold(0, |seed, byte| (seed << 8) | u64::from(*byte))
 }
 
-/// Drafts, in the journal of a run.
-struct Journal(Arc<RunGuard>);
+/// Drafts and created databases, in the journal of a run.
+struct Journal {
+    guard: Arc<RunGuard>,
+    databases: CreatedDatabases,
+}
 
 impl Drafts for Journal {
     fn opened(&self, storage: &str, location: &str, prefix: &str) -> Result<(), Failure> {
-        Ok(self.0.draft(storage, location, prefix)?)
+        Ok(self.guard.draft(storage, location, prefix)?)
     }
 
     fn closed(&self, _: &str, prefix: &str) {
-        if let Err(error) = self.0.draft_closed(prefix) {
+        if let Err(error) = self.guard.draft_closed(prefix) {
             warn!("writing the journal: {error}");
         }
+    }
+
+    fn creating(&self, binding: &str, database: &str) -> Result<(), Failure> {
+        let all = self.databases.with(created(binding, database));
+        Ok(self.guard.fact(created_databases::FACT, json!(all))?)
+    }
+
+    fn dropped(&self, binding: &str, database: &str) {
+        let others = self.databases.without(&created(binding, database));
+        note(Some(&self.guard), |guard| {
+            guard.fact(created_databases::FACT, json!(others))
+        });
+    }
+}
+
+fn created(binding: &str, database: &str) -> CreatedDatabase {
+    CreatedDatabase {
+        binding: binding.to_owned(),
+        name: database.to_owned(),
     }
 }
 
@@ -532,4 +563,12 @@ impl Drafts for NoDrafts {
     }
 
     fn closed(&self, _: &str, _: &str) {}
+
+    fn creating(&self, _: &str, database: &str) -> Result<(), Failure> {
+        Err(Failure::refused(format!(
+            "a dry run would have created the database {database}"
+        )))
+    }
+
+    fn dropped(&self, _: &str, _: &str) {}
 }
