@@ -2,6 +2,8 @@
 
 mod bad_input;
 mod encryption;
+mod faults;
+mod full_disks;
 mod interruptions;
 mod kills;
 mod misbehaviour;
