@@ -45,6 +45,23 @@ async fn a_download_goes_on_where_it_broke() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_download_that_stalls_is_taken_up_again() {
+    let server = S3sBackend::start().await;
+    let bytes = noise(20 * MIB);
+    put(server.storage(), "object", bytes.clone()).await;
+    let proxy = cut(&server, "GET", Fault::StallResponse(3 * MIB), 1);
+    let storage = through(&proxy).await;
+    let began = Instant::now();
+    assert!(read(&storage, "object").await.expect("read") == bytes);
+    assert_eq!(proxy.struck(), 1);
+    assert!(
+        began.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_was_replaced_is_not_mixed_with_its_successor() {
     let server = S3sBackend::start().await;
     put(server.storage(), "object", noise(20 << 20)).await;

@@ -14,6 +14,8 @@ pub(super) struct Head {
 pub(super) enum Harm {
     /// The connection ends at this byte.
     Cut(usize),
+    /// Nothing comes from this byte on, until the receiver hangs up.
+    Stall(usize),
     /// This byte is another one.
     Flip(usize),
     /// The body ends at this byte, and its head says so.
@@ -128,7 +130,7 @@ impl Connection {
             _ => to.write(&head.bytes())?,
         }
         let harm = harm.filter(|harm| match harm {
-            Harm::Cut(at) | Harm::Flip(at) => reaches(*at),
+            Harm::Cut(at) | Harm::Stall(at) | Harm::Flip(at) => reaches(*at),
             Harm::Shorten(_) => false,
         });
         self.body(&length, to, harm, happens)
@@ -219,6 +221,11 @@ impl Connection {
             match harm {
                 Some(Harm::Cut(at)) if reached.contains(&at) && happens() => {
                     to.write(&bytes[..at - *passed])?;
+                    return Err(ended());
+                }
+                Some(Harm::Stall(at)) if reached.contains(&at) && happens() => {
+                    to.write(&bytes[..at - *passed])?;
+                    to.stream.fill_buf()?;
                     return Err(ended());
                 }
                 Some(Harm::Flip(at)) if reached.contains(&at) && happens() => {

@@ -26,6 +26,8 @@ pub enum Fault {
     CutRequest(usize),
     /// Hangs up after so many bytes of the answer's body.
     CutResponse(usize),
+    /// Sends so many bytes of the answer's body and then nothing more, without hanging up.
+    StallResponse(usize),
     /// Ends the answer's body there as if that were all of it.
     ShortenResponse(usize),
     /// Turns a bit of this byte of the request's body.
@@ -215,6 +217,7 @@ impl Shared {
             }
             let harm = match fault {
                 Some(Fault::CutResponse(at)) => Some(Harm::Cut(at)),
+                Some(Fault::StallResponse(at)) => Some(Harm::Stall(at)),
                 Some(Fault::FlipResponse(at)) => Some(Harm::Flip(at)),
                 Some(Fault::ShortenResponse(at)) => Some(Harm::Shorten(at)),
                 _ => None,
