@@ -3,7 +3,7 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use end_to_end::{PostgresServer, Project, Version};
+use end_to_end::{Fault, FaultyProxy, Moto, PostgresServer, Project, Strike, Version};
 
 use crate::{files, project, statuses};
 
@@ -153,4 +153,59 @@ fn a_signal_in_a_restore_leaves_no_half_database() {
     assert_eq!(status.code(), Some(130));
     assert_eq!(server.psql("postgres", exists), "0");
     assert_eq!(statuses(&project, &server), ["cancelled", "succeeded"]);
+}
+
+#[test]
+fn what_a_killed_backup_had_on_its_way_makes_no_backup_when_it_arrives() {
+    let server = PostgresServer::start(Version::V15);
+    server.create_example("source");
+    let moto = Moto::start();
+    moto.create_bucket("backups");
+    let proxy = FaultyProxy::start(moto.address());
+    let project = project(&server);
+    let config = project.read("orchestrator.toml").replace(
+        "url = \"file:backups\"",
+        &format!(
+            "url = \"s3://backups\"\nendpoint = \"{}\"\npath_style = true\naccess_key = \"any\"\nsecret_key = \"anything\"",
+            proxy.endpoint()
+        ),
+    );
+    project.write("orchestrator.toml", &config);
+    let held = Fault::Delay(Duration::from_secs(4));
+    proxy.set([Strike::new(held).on("PUT").at("/manifest.json")]);
+    let mut child = start(&project);
+    let wait_for = |what: &str, happened: &dyn Fn() -> bool| {
+        let began = Instant::now();
+        while !happened() {
+            assert!(began.elapsed() < Duration::from_secs(60), "{what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    wait_for("the manifest is sent", &|| proxy.struck() == 1);
+    signal(&child, "KILL");
+    child.wait().expect("the program ends");
+
+    let keys = || {
+        let listed = moto.request("GET", "/backups?list-type=2", b"").body;
+        String::from_utf8_lossy(&listed).matches("<Key>").count()
+    };
+    assert!(keys() > 1, "everything else has arrived");
+    let listed = project.run(["backup", "list"]).expect_code(0);
+    assert!(listed.stderr.contains("was removed"), "{}", listed.stderr);
+    assert_eq!(keys(), 0);
+    wait_for("the manifest arrives", &|| keys() == 1);
+    let listed = project.run(["backup", "list"]).expect_code(0);
+    assert!(listed.stdout.contains("no backups"), "{}", listed.stdout);
+    assert_eq!(keys(), 0);
+    // A third start finds nothing, and says nothing.
+    let listed = project.run(["backup", "list"]).expect_code(0);
+    assert!(!listed.stderr.contains("unfinished"), "{}", listed.stderr);
+    project
+        .run(["backup", "create", "--database", "source"])
+        .expect_code(0);
+    project.run(["backup", "verify"]).expect_code(0);
+    assert_eq!(
+        statuses(&project, &server),
+        ["succeeded", "succeeded", "interrupted"]
+    );
 }

@@ -3,20 +3,24 @@
 //! Everything panics with a message that says what is missing: these are tests, and none skips itself. `make setup`
 //! installs what they need.
 
+mod faulty_proxy;
 mod guarded;
 mod http;
 mod moto;
 mod postgres;
 mod project;
 mod s3s_fs;
+mod small_disk;
 #[cfg(test)]
 mod tests;
 
+pub use faulty_proxy::{Fault, FaultyProxy, Strike};
 pub use http::Response;
 pub use moto::Moto;
 pub use postgres::{PASSWORD, PostgresServer, Version};
 pub use project::{Outcome, Project};
 pub use s3s_fs::S3sFs;
+pub use small_disk::SmallDisk;
 
 use std::path::PathBuf;
 

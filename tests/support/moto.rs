@@ -1,5 +1,6 @@
 //! moto: the APIs of S3 and RDS over HTTP, in memory.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -50,6 +51,11 @@ impl Moto {
             _folder: folder,
             port,
         }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
     /// `http://127.0.0.1:PORT`, for S3 (path style), RDS and the others.

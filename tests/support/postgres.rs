@@ -384,7 +384,7 @@ fn copy_folder(from: &Path, to: &Path) {
 }
 
 /// PostgreSQL refuses to run as root: then it runs as the user `postgres`. `None`: as whoever runs the tests.
-fn server_user() -> Option<User> {
+pub(crate) fn server_user() -> Option<User> {
     if own_uid() != 0 {
         return None;
     }

@@ -62,6 +62,11 @@ impl S3sFs {
         }
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// `http://127.0.0.1:PORT`; requests name the bucket in the path.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)

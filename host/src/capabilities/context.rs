@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use archive::layout::MANIFESTS;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wasmtime::component::ResourceTable;
@@ -15,7 +16,7 @@ use crate::database::ConnectionSettings;
 use crate::failure::{Failure, FailureKind};
 use crate::plugins::grants::Grants;
 use crate::plugins::limits::MemoryLimiter;
-use crate::storage::Storage;
+use crate::storage::{self, Key, Storage, StorageError};
 use crate::transfer::{Keys, Progress, Tasks};
 
 /// What the names that a plugin knows stand for.
@@ -240,7 +241,7 @@ impl StepContext {
             tasks.close().await;
             let mut leftovers = scratches.close(unfinished.as_ref()).await;
             for draft in unpublished.take() {
-                match crate::storage::remove_all(draft.storage.as_ref(), &draft.prefix).await {
+                match remove(&draft).await {
                     Ok(()) => unfinished.draft_closed(&draft.binding, &draft.prefix),
                     Err(error) => leftovers.push(format!(
                         "could not remove the unfinished {} in {}: {error}; the next start tries again",
@@ -265,6 +266,16 @@ pub(super) struct UnpublishedDraft {
     pub binding: String,
     pub storage: Arc<dyn Storage>,
     pub prefix: String,
+}
+
+/// The manifest goes first: it may be there although the answer to it was lost, and half a removal must not look like a backup.
+async fn remove(draft: &UnpublishedDraft) -> Result<(), StorageError> {
+    let manifests = MANIFESTS
+        .iter()
+        .map(|name| Key::parse(&format!("{}/{name}", draft.prefix)))
+        .collect::<Result<Vec<_>, _>>()?;
+    draft.storage.delete(&manifests).await?;
+    storage::remove_all(draft.storage.as_ref(), &draft.prefix).await
 }
 
 /// Those of one step; emptied by `publish`, or at the end of the step.

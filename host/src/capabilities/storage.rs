@@ -360,6 +360,14 @@ async fn publish(
     unfinished: &dyn Unfinished,
 ) -> Result<(), Failure> {
     let BoundStorage { objects, keys } = &draft.storage;
+    // Nobody writes below this prefix any more. What is unfinished there was begun by a request whose answer was lost, and nobody
+    // else would ever find it; the backup is whole all the same.
+    if let Err(error) = objects
+        .remove_unfinished(&format!("{}/", draft.prefix))
+        .await
+    {
+        tracing::debug!(%error, "looking for unfinished uploads");
+    }
     let writer = objects.create(key, Some(bytes.len() as u64)).await?;
     let source = Source::from_bytes(bytes.into());
     object::store(vec![source], form.keys(keys), writer).await?;

@@ -103,6 +103,9 @@ pub(super) async fn open(config: Config) -> Result<Project, Failure> {
     for name in recovered.removed {
         tracing::warn!("the unfinished {name} was removed");
     }
+    for database in recovered.databases {
+        tracing::warn!("{database}");
+    }
     Ok(project)
 }
 

@@ -33,6 +33,11 @@ pub(super) enum Event {
         run: Uuid,
         prefix: String,
     },
+    /// It was removed while its last requests may still have been on their way.
+    DraftRemoved {
+        run: Uuid,
+        prefix: String,
+    },
     Scratch(Scratch),
     ScratchClosed {
         run: Uuid,
@@ -78,6 +83,9 @@ pub struct Draft {
     pub location: String,
     /// Below which all of its objects lie.
     pub prefix: String,
+    /// It was removed once; whatever is there now has arrived after its writer's death.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removed: bool,
 }
 
 /// A database that a run has created beside another one, and that does not outlive its step.
@@ -158,6 +166,13 @@ impl History {
                 if let Some(run) = self.runs.get_mut(&run) {
                     run.drafts.retain(|draft| draft.prefix != prefix);
                 }
+            }
+            Event::DraftRemoved { run, prefix } => {
+                let drafts = self.runs.get_mut(&run).map(|run| &mut run.drafts);
+                let removed = drafts.into_iter().flatten();
+                removed
+                    .filter(|draft| draft.prefix == prefix)
+                    .for_each(|draft| draft.removed = true);
             }
             Event::Scratch(scratch) => {
                 if let Some(run) = self.touch(scratch.run, at) {
@@ -326,6 +341,7 @@ mod tests {
             storage: "main".into(),
             location: "file:backups".into(),
             prefix: "app/b1/".into(),
+            removed: false,
         };
         record.close(Status::Succeeded, None, 0);
         let history = fold(vec![
@@ -353,6 +369,7 @@ mod tests {
             storage: "main".into(),
             location: "file:b".into(),
             prefix: "p/".into(),
+            removed: true,
         };
         let lines = vec![
             at(Event::Started {

@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::error::LogError;
@@ -25,7 +26,8 @@ pub struct Interrupted {
     pub drafts: Vec<Draft>,
     /// The names of databases that it had taken.
     pub scratches: Vec<Scratch>,
-    last_sign: jiff::Timestamp,
+    /// When it was last heard of.
+    pub last_sign: Timestamp,
     claim: Claim,
 }
 
@@ -102,25 +104,38 @@ impl DeploymentLog {
         Ok(written)
     }
 
-    /// Drafts of closed runs that nobody has cleaned up yet: the storage was away when somebody tried.
-    pub fn leftover_drafts(&self) -> Result<Vec<Draft>, LogError> {
-        self.leftovers(|run| &run.drafts)
+    /// Drafts of closed runs that nobody has cleaned up for good, and when their writers ended: the storage was away when
+    /// somebody tried, or that was right after.
+    pub fn leftover_drafts(&self) -> Result<Vec<(Draft, Timestamp)>, LogError> {
+        self.leftovers(|run| {
+            let ended = run.record.finished.unwrap_or(run.last_sign);
+            let drafts = run.drafts.iter();
+            drafts.map(|draft| (draft.clone(), ended)).collect()
+        })
     }
 
     /// Scratch databases of closed runs that nobody has dropped yet: the server was away when somebody tried.
     pub fn leftover_scratches(&self) -> Result<Vec<Scratch>, LogError> {
-        self.leftovers(|run| &run.scratches)
+        self.leftovers(|run| run.scratches.clone())
     }
 
-    fn leftovers<T: Clone>(&self, of: impl Fn(&Run) -> &Vec<T>) -> Result<Vec<T>, LogError> {
+    fn leftovers<T>(&self, of: impl Fn(&Run) -> Vec<T>) -> Result<Vec<T>, LogError> {
         let history = self.journal.read()?;
         let closed = history.runs().filter(|run| run.record.status.is_closed());
-        Ok(closed.flat_map(|run| of(run).iter().cloned()).collect())
+        Ok(closed.flat_map(of).collect())
     }
 
     /// Says that a draft was published or removed.
     pub fn draft_closed(&self, run: Uuid, prefix: &str) -> Result<(), LogError> {
         self.journal.append(vec![Event::DraftClosed {
+            run,
+            prefix: prefix.to_owned(),
+        }])
+    }
+
+    /// Says that a draft was removed, and has to be looked at again later.
+    pub fn draft_removed(&self, run: Uuid, prefix: &str) -> Result<(), LogError> {
+        self.journal.append(vec![Event::DraftRemoved {
             run,
             prefix: prefix.to_owned(),
         }])

@@ -139,7 +139,10 @@ impl DeploymentLog {
         self.written_down(runs)
             .err()
             .into_iter()
-            .map(|error| error.to_string())
+            .map(|error| match error.hint() {
+                Some(hint) => format!("{error}; {hint}, and the next command writes it"),
+                None => error.to_string(),
+            })
             .collect()
     }
 

@@ -35,6 +35,7 @@ impl RunGuard {
             storage: storage.into(),
             location,
             prefix: prefix.into(),
+            removed: false,
         };
         self.log.journal.append(vec![Event::Draft(draft)])
     }

@@ -176,6 +176,7 @@ fn a_killed_process_is_found_and_its_draft_with_it() {
         storage: "main".into(),
         location: "s3://key:[redacted]@bucket".into(),
         prefix: "app/b1/".into(),
+        removed: false,
     };
     assert_eq!(dead.drafts, std::slice::from_ref(&draft));
     assert_eq!(dead.scratches[0].name, "app_scratch_1");
@@ -190,7 +191,12 @@ fn a_killed_process_is_found_and_its_draft_with_it() {
     assert_eq!(written.record.steps[0].status, Status::Interrupted);
     assert_eq!(written.record.warnings.len(), 2);
     assert_eq!(written.record.facts.change().as_deref(), Some("half of it"));
-    assert_eq!(ours.leftover_drafts().unwrap(), [draft]);
+    assert_eq!(
+        ours.leftover_drafts().unwrap(),
+        [(draft, written.record.finished.unwrap())]
+    );
+    ours.draft_removed(run, "app/b1/").unwrap();
+    assert!(ours.leftover_drafts().unwrap()[0].0.removed);
     assert_eq!(ours.leftover_scratches().unwrap().len(), 1);
     ours.draft_closed(run, "app/b1/").unwrap();
     ours.scratch_closed(run, "app_scratch_1").unwrap();

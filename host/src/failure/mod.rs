@@ -109,9 +109,10 @@ impl Failure {
         Self::new(FailureKind::Conflict, message)
     }
 
-    /// See [`FailureKind::Corrupt`].
+    /// See [`FailureKind::Corrupt`]. Whoever reads it wants to know whether the bytes are wrong where they lie, or were on their way.
     pub fn corrupt(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Corrupt, message)
+            .hint("verify the backup; where it is damaged, an older one may be whole")
     }
 
     /// See [`FailureKind::Internal`].

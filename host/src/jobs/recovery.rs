@@ -1,11 +1,13 @@
 //! Runs that were killed: their half backups removed, their scratch databases dropped, their records closed.
 
+use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
 
 use super::project::Project;
+use super::run::RESTORE;
 use crate::backups;
 use crate::database::{self, ConnectionSettings, MAINTENANCE_DATABASE, ProcessEnvironment};
-use crate::deployment_log::{Draft, Scratch};
+use crate::deployment_log::{Draft, RunRecord, Scratch, Status};
 use crate::failure::Failure;
 use crate::storage;
 
@@ -16,7 +18,12 @@ pub struct Recovered {
     pub runs: Vec<uuid::Uuid>,
     /// Prefixes of half backups that were removed, and names of scratch databases that were dropped.
     pub removed: Vec<String>,
+    /// Databases that these runs were restoring into, each in one sentence.
+    pub databases: Vec<String>,
 }
+
+/// How long a request of a dead process may still be on its way, or be worked on by the server that it has reached.
+const LATE: SignedDuration = SignedDuration::from_mins(15);
 
 /// Closes dead runs of this machine. What cannot be cleaned up now stays known, and is tried again at the next start.
 pub async fn recover(project: &Project) -> Result<Recovered, Failure> {
@@ -24,17 +31,28 @@ pub async fn recover(project: &Project) -> Result<Recovered, Failure> {
     for interrupted in project.log.interrupted()? {
         let mut notes = Vec::new();
         for draft in &interrupted.drafts {
-            notes.push(clean_up(project, draft, &mut recovered).await);
+            let cleaned = clean_up(project, draft, interrupted.last_sign).await;
+            notes.push(told(draft, &cleaned));
+            if matches!(cleaned, Ok(Cleaned::Removed)) {
+                recovered.removed.push(draft.prefix.clone());
+            }
         }
         for scratch in &interrupted.scratches {
             notes.extend(clear_away(project, scratch, &mut recovered).await);
         }
+        if let Some(note) = cut_restore(&interrupted.record) {
+            notes.push(note.clone());
+            recovered.databases.push(note);
+        }
         recovered.runs.push(interrupted.record.run_id);
         project.log.close_interrupted(interrupted, notes)?;
     }
-    for draft in project.log.leftover_drafts()? {
-        let note = clean_up(project, &draft, &mut recovered).await;
-        warn!("{note}");
+    for (draft, ended) in project.log.leftover_drafts()? {
+        // Those of the runs above are among them, and were told of.
+        match clean_up(project, &draft, ended).await {
+            Ok(Cleaned::Nothing) => {}
+            cleaned => warn!("{}", told(&draft, &cleaned)),
+        }
     }
     for scratch in project.log.leftover_scratches()? {
         if let Some(note) = clear_away(project, &scratch, &mut recovered).await {
@@ -44,28 +62,38 @@ pub async fn recover(project: &Project) -> Result<Recovered, Failure> {
     Ok(recovered)
 }
 
-/// Removes a half backup, or finds that it is whole; says which.
-async fn clean_up(project: &Project, draft: &Draft, recovered: &mut Recovered) -> String {
-    match try_clean_up(project, draft).await {
-        Ok(true) => {
-            recovered.removed.push(draft.prefix.clone());
-            format!(
-                "removed the unfinished backup {} from {}",
-                draft.prefix, draft.location
-            )
+/// What became of a draft.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cleaned {
+    /// It was half, and is gone.
+    Removed,
+    /// It was published after all.
+    Whole,
+    /// It was removed before, and nothing has come after it.
+    Nothing,
+}
+
+fn told(draft: &Draft, cleaned: &Result<Cleaned, Failure>) -> String {
+    let Draft {
+        prefix, location, ..
+    } = draft;
+    match cleaned {
+        Ok(Cleaned::Removed) => format!("removed the unfinished backup {prefix} from {location}"),
+        Ok(Cleaned::Nothing) => {
+            format!("nothing is left of the unfinished backup {prefix} in {location}")
         }
-        Ok(false) => format!(
-            "the backup {} in {} is whole: it was published in the last moment",
-            draft.prefix, draft.location
+        Ok(Cleaned::Whole) => format!(
+            "the backup {prefix} in {location} is whole: it was published in the last moment"
         ),
         Err(failure) => format!(
-            "the unfinished backup {} in {} could not be removed: {failure}; the next start tries again",
-            draft.prefix, draft.location
+            "the unfinished backup {prefix} in {location} could not be removed: {failure}; the next start tries again"
         ),
     }
 }
 
-async fn try_clean_up(project: &Project, draft: &Draft) -> Result<bool, Failure> {
+/// Removes a half backup, or finds that it is whole. Its writer ended at `ended`: what it had sent by then may still arrive,
+/// also the manifest, and would make a backup of what was removed. So for some time every start looks again.
+async fn clean_up(project: &Project, draft: &Draft, ended: Timestamp) -> Result<Cleaned, Failure> {
     // A binding from the command line (a URL) is known by its location alone.
     let storage = match project
         .storage(&draft.storage)
@@ -75,14 +103,49 @@ async fn try_clean_up(project: &Project, draft: &Draft) -> Result<bool, Failure>
         Ok(storage) if storage.location() == draft.location => storage,
         _ => storage::open(&draft.location, storage::StorageOptions::default()).await?,
     };
-    let whole = backups::manifest_key(storage.as_ref(), &draft.prefix)
-        .await?
-        .is_some();
-    if !whole {
-        storage::remove_all(storage.as_ref(), &draft.prefix).await?;
+    let storage = storage.as_ref();
+    if !draft.removed
+        && backups::manifest_key(storage, &draft.prefix)
+            .await?
+            .is_some()
+    {
+        project.log.draft_closed(draft.run, &draft.prefix)?;
+        return Ok(Cleaned::Whole);
     }
-    project.log.draft_closed(draft.run, &draft.prefix)?;
-    Ok(!whole)
+    let there = !storage
+        .list(&format!("{}/", draft.prefix), None)
+        .await?
+        .is_empty();
+    // First: a removal that ends in the middle is gone on with, whatever has come since.
+    if !draft.removed {
+        project.log.draft_removed(draft.run, &draft.prefix)?;
+    }
+    storage::remove_all(storage, &draft.prefix).await?;
+    if Timestamp::now().duration_since(ended) > LATE {
+        project.log.draft_closed(draft.run, &draft.prefix)?;
+    }
+    Ok(match there || !draft.removed {
+        true => Cleaned::Removed,
+        false => Cleaned::Nothing,
+    })
+}
+
+/// What to do about the target of a restore that was killed. It tells by itself how far it has come, so that nobody has to drop it.
+fn cut_restore(record: &RunRecord) -> Option<String> {
+    let step = record
+        .steps
+        .iter()
+        .find(|step| step.plugin == RESTORE && step.status == Status::Running)?;
+    let parameter = |name: &str| step.parameters.get(name)?.as_str();
+    let anew = match parameter("mode") {
+        Some("swap" | "check") => return None,
+        Some("create") => "--create",
+        _ => "--clean",
+    };
+    let target = parameter("database")?;
+    Some(format!(
+        "a restore into {target} was cut: continue it with --resume, or begin it anew with {anew}"
+    ))
 }
 
 /// Drops a scratch database where there still is one; says what became of it.

@@ -88,7 +88,12 @@ pub async fn run(
     let mut outcome = close(record, ended);
     let guard = Arc::into_inner(guard)
         .ok_or_else(|| Failure::internal("the run's record is still in use"))?;
-    let written = guard.finish(outcome.record.clone())?;
+    let written = guard.finish(outcome.record.clone()).map_err(|error| {
+        Failure::from(error).context(format_args!(
+            "{} has {}, and its record could not be closed",
+            outcome.record.job, outcome.record.status
+        ))
+    })?;
     outcome.record = written.record;
     // What cannot be written now is in the journal, and is written at the next chance: worth saying, no failure of the run.
     for warning in written.warnings.into_iter().chain(share_log(project).await) {
@@ -334,7 +339,7 @@ async fn resolve_backup(
 }
 
 /// The plugin that may replace the database which holds the log's table.
-const RESTORE: &str = "restore";
+pub(super) const RESTORE: &str = "restore";
 
 /// A restore, but for one that only tries a backup out beside its database.
 fn replaces_its_database(step: &PlannedStep) -> bool {

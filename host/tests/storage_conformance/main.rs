@@ -2,7 +2,7 @@
 //! (moto). Then what only one kind of them can do wrong.
 
 mod cases;
-mod cutting_proxy;
+mod faults;
 mod folder;
 mod moto;
 mod s3;

@@ -55,6 +55,16 @@ impl MotoBackend {
         Arc::new(S3::connect(settings).await.expect("connected"))
     }
 
+    /// A storage in this bucket by way of a proxy.
+    pub async fn at(&self, proxy: SocketAddr, attempts: u32) -> Arc<dyn Storage> {
+        let settings = S3Settings {
+            bucket: self.bucket.clone(),
+            attempts,
+            ..settings(proxy)
+        };
+        Arc::new(S3::connect(settings).await.expect("connected"))
+    }
+
     /// What the server knows of an object.
     pub async fn described(&self, key: &str) -> HeadObjectOutput {
         let asked = self.client.head_object().bucket(&self.bucket);

@@ -1,6 +1,5 @@
 //! What only a bucket can do wrong.
 
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,17 +10,16 @@ use orchestrator::storage::{
     S3, S3Settings, Storage, StorageError, StorageErrorKind, StorageOptions, open,
 };
 
-use crate::cutting_proxy::{CuttingProxy, Direction};
 use crate::moto::MotoBackend;
 use crate::s3s::{ACCESS_KEY, S3sBackend, SECRET, access_key, settings};
-use crate::support::{Backend, eventually_clean, key, keys, noise, put, read};
+use crate::support::{key, keys, noise, put, read};
 
 async fn connect(settings: S3Settings) -> Arc<dyn Storage> {
     Arc::new(S3::connect(settings).await.expect("connected"))
 }
 
 /// The errors of every operation.
-async fn errors(storage: &Arc<dyn Storage>) -> Vec<StorageError> {
+pub async fn errors(storage: &Arc<dyn Storage>) -> Vec<StorageError> {
     let mut errors = vec![
         storage.head(&key("a")).await.expect_err("head"),
         storage.get(&key("a"), None).await.err().expect("get"),
@@ -165,89 +163,4 @@ async fn one_part_at_a_time_is_enough() {
     for name in ["a", "b", "c"] {
         assert!(read(&storage, name).await.expect("read") == bytes, "{name}");
     }
-}
-
-async fn through(proxy: &CuttingProxy) -> Arc<dyn Storage> {
-    let address: SocketAddr = proxy.address();
-    connect(S3Settings {
-        attempts: 6,
-        ..settings(address)
-    })
-    .await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_download_goes_on_where_it_broke() {
-    let server = S3sBackend::start().await;
-    let bytes = noise(20 << 20);
-    put(server.storage(), "object", bytes.clone()).await;
-    let proxy = CuttingProxy::start(server.address(), Direction::ToClient, 3 << 20, 4).await;
-    let storage = through(&proxy).await;
-    assert!(read(&storage, "object").await.expect("read") == bytes);
-    assert_eq!(proxy.cuts_left(), 0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_object_that_was_replaced_is_not_mixed_with_its_successor() {
-    let server = S3sBackend::start().await;
-    put(server.storage(), "object", noise(20 << 20)).await;
-    let proxy = CuttingProxy::start(server.address(), Direction::ToClient, 3 << 20, 1).await;
-    let storage = through(&proxy).await;
-    let mut pieces = storage.get(&key("object"), None).await.expect("opened");
-    pieces.next().await.expect("a piece").expect("read");
-    put(server.storage(), "object", vec![7; 20 << 20]).await;
-    let mut end = Ok(());
-    while let Some(piece) = pieces.next().await {
-        end = piece.map(drop);
-    }
-    let error = end.expect_err("another object");
-    assert_eq!(error.kind(), StorageErrorKind::Corrupt, "{error}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_download_that_never_gets_on_ends() {
-    let server = S3sBackend::start().await;
-    put(server.storage(), "object", noise(1 << 20)).await;
-    let proxy = CuttingProxy::start(server.address(), Direction::ToClient, 0, usize::MAX).await;
-    let storage = connect(settings(proxy.address())).await;
-    let error = read(&storage, "object")
-        .await
-        .expect_err("no byte comes through");
-    assert_eq!(error.kind(), StorageErrorKind::Unavailable, "{error}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn parts_whose_connection_broke_are_sent_again() {
-    let server = S3sBackend::start().await;
-    let bytes = noise(30 << 20);
-    let proxy = CuttingProxy::start(server.address(), Direction::ToServer, 2 << 20, 3).await;
-    let storage = through(&proxy).await;
-    put(&storage, "object", bytes.clone()).await;
-    assert_eq!(proxy.cuts_left(), 0);
-    assert!(read(server.storage(), "object").await.expect("read") == bytes);
-    eventually_clean(&server).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_upload_that_fails_is_aborted() {
-    let server = S3sBackend::start().await;
-    let proxy =
-        CuttingProxy::start(server.address(), Direction::ToServer, 1 << 20, usize::MAX).await;
-    let storage = connect(settings(proxy.address())).await;
-    let mut writer = storage
-        .create(&key("a/object"), None)
-        .await
-        .expect("created");
-    let error = match writer.write(noise(60 << 20)).await {
-        Ok(()) => writer.finish().await.expect_err("no part comes through"),
-        Err(error) => {
-            let again = writer.write(noise(1)).await.expect_err("it is broken");
-            assert!(again.is_permanent());
-            writer.finish().await.expect_err("it is broken");
-            error
-        }
-    };
-    assert_eq!(error.kind(), StorageErrorKind::Unavailable, "{error}");
-    eventually_clean(&server).await;
-    assert_eq!(keys(server.storage(), "").await, Vec::<String>::new());
 }

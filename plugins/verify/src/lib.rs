@@ -95,8 +95,10 @@ fn read_manifest(store: &storage::Store, prefix: &str) -> Result<Manifest, Error
         let key = format!("{prefix}/{name}");
         if store.head(&key)?.is_some() {
             let bytes = store.read(&key, MANIFEST_BYTES_MAX)?;
-            return Manifest::read(&bytes)
-                .map_err(|error| Error::corrupt(format!("{key}: {error}")));
+            return Manifest::read(&bytes).map_err(|error| {
+                Error::corrupt(format!("{key}: {error}"))
+                    .hint("verify it again; where it stays so, take a new backup now and look for an older copy of this one")
+            });
         }
     }
     Err(Error::not_found(format!(

@@ -18,16 +18,16 @@ where
             let message = answer.err().message().unwrap_or_default();
             let status = answer.raw().status().as_u16();
             let region = answer.raw().headers().get("x-amz-bucket-region");
+            // The SDK's way to say that it could not read an answer which is no error.
+            if answer.raw().status().is_success() && code.is_empty() {
+                return unreadable(doing, status);
+            }
             refused(doing, status, code, message, region)
         }
         SdkError::TimeoutError(_) => {
             StorageError::new(StorageErrorKind::Unavailable, doing, "no answer in time")
         }
-        SdkError::ResponseError(answer) => {
-            let status = answer.raw().status().as_u16();
-            let cause = format!("the answer (status {status}) is not one of S3");
-            StorageError::new(StorageErrorKind::Unavailable, doing, cause)
-        }
+        SdkError::ResponseError(answer) => unreadable(doing, answer.raw().status().as_u16()),
         other => {
             let cause = chain(other);
             let kind = if cause.to_lowercase().contains("credential") {
@@ -40,6 +40,11 @@ where
             StorageError::new(kind, doing, cause)
         }
     }
+}
+
+fn unreadable(doing: String, status: u16) -> StorageError {
+    let cause = format!("the answer (status {status}) is not one of S3");
+    StorageError::new(StorageErrorKind::Unavailable, doing, cause)
 }
 
 /// The HTTP status of an answer, if there was one.

@@ -182,7 +182,7 @@ impl Bucket {
                 Ok(page) => page,
                 Err(error) if error.code() == Some("NotImplemented") => {
                     let storage = self.location();
-                    tracing::warn!(storage, "this server cannot list unfinished uploads");
+                    tracing::info!(storage, "this server cannot list unfinished uploads");
                     return Ok(aborted);
                 }
                 Err(error) => return Err(explain(doing, &error)),

@@ -30,6 +30,8 @@ pub enum ManifestError {
     },
     #[error("manifest.json contradicts itself: {0}; it is damaged")]
     Invalid(String),
+    #[error("manifest.json is not as it was written: its SHA-256 is another one; it is damaged")]
+    Changed,
 }
 
 /// The part that every format version has.

@@ -2,6 +2,7 @@
 
 mod check;
 mod objects;
+mod seal;
 
 use serde::{Deserialize, Serialize};
 
@@ -158,18 +159,23 @@ pub struct Filters {
 }
 
 impl Manifest {
-    /// The file's bytes: indented JSON and a last line feed. The same manifest gives the same bytes.
+    /// The file's bytes: indented JSON and a last line feed. The same manifest gives the same bytes. Its last field, `sha256`, is
+    /// the digest of all bytes before the comma that it follows.
     pub fn write(&self) -> Result<Vec<u8>, ManifestError> {
-        let mut bytes = serde_json::to_vec_pretty(self)
+        let json = serde_json::to_string_pretty(self)
             .map_err(|error| ManifestError::Invalid(error.to_string()))?;
-        bytes.push(b'\n');
-        Ok(bytes)
+        Ok(seal::seal(json).into_bytes())
     }
 
-    /// Reads a file: its format version first, then everything, then whether its parts agree.
+    /// Reads a file: its format version first, then everything, then whether its parts agree, and whether all of it is as it was
+    /// written.
     pub fn read(bytes: &[u8]) -> Result<Manifest, ManifestError> {
         let manifest: Manifest = check::parse(bytes)?;
         manifest.validate()?;
+        // JSON is UTF-8, or it would not have been read.
+        if !str::from_utf8(bytes).is_ok_and(seal::holds) {
+            return Err(ManifestError::Changed);
+        }
         Ok(manifest)
     }
 

@@ -99,7 +99,32 @@ fn is_read_back_also_with_fields_of_a_later_program() {
     let text = written(&manifest);
     assert_eq!(Manifest::read(text.as_bytes()), Ok(manifest.clone()));
     let later = text.replacen('{', "{\"added\": [1],", 1);
+    let (later, _) = later.rsplit_once(",\n  \"sha256\"").expect("its digest");
+    let later = seal::seal(later.to_owned());
     assert_eq!(Manifest::read(later.as_bytes()), Ok(manifest));
+}
+
+#[test]
+fn is_read_also_without_a_digest() {
+    let manifest = example();
+    let first = serde_json::to_string_pretty(&manifest).expect("serializable");
+    assert_eq!(Manifest::read(first.as_bytes()), Ok(manifest));
+}
+
+#[test]
+fn no_bit_turns_unnoticed() {
+    let manifest = example();
+    let text = written(&manifest).into_bytes();
+    for at in 0..text.len() {
+        for bit in 0..8 {
+            let mut damaged = text.clone();
+            damaged[at] ^= 1 << bit;
+            // In the name of the field that holds the digest, or in white space, it changes nothing that is read.
+            if let Ok(read) = Manifest::read(&damaged) {
+                assert_eq!(read, manifest, "bit {bit} of byte {at}");
+            }
+        }
+    }
 }
 
 #[test]
