@@ -3,6 +3,7 @@
 mod bad_input;
 mod encryption;
 mod interruptions;
+mod locking;
 mod misbehaviour;
 mod restoring;
 mod round_trips;
