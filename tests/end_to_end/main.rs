@@ -9,6 +9,7 @@ mod restoring;
 mod round_trips;
 mod stock_archives;
 mod storages;
+mod surroundings;
 
 use std::path::{Path, PathBuf};
 

@@ -6,6 +6,7 @@
 mod guarded;
 mod http;
 mod moto;
+mod pgbouncer;
 mod postgres;
 mod project;
 mod s3s_fs;
@@ -14,6 +15,7 @@ mod tests;
 
 pub use http::Response;
 pub use moto::Moto;
+pub use pgbouncer::PgBouncer;
 pub use postgres::{PASSWORD, PostgresServer, Version};
 pub use project::{Outcome, Project};
 pub use s3s_fs::S3sFs;

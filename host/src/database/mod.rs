@@ -36,6 +36,7 @@ mod test_server;
 pub use connection::{CancelHandle, Connection, connect};
 pub use error::{DatabaseError, DatabaseErrorKind, ServerReport};
 pub(crate) use nearest::nearest;
+pub use pooler::changes_sessions;
 pub use process_environment::ProcessEnvironment;
 pub use server_facts::{ServerFacts, TlsFacts, inspect};
 pub use settings::{

@@ -11,6 +11,7 @@ use crate::statements::{Style, new_owner};
 
 /// The maintenance database of the target's server.
 pub struct Maintenance {
+    binding: String,
     connection: Connection,
     /// The name that the binding gives the database.
     database: String,
@@ -22,6 +23,7 @@ impl Maintenance {
         let connection = connect(binding, Target::Maintenance)?;
         let database = connection.server().bound_database;
         Ok(Maintenance {
+            binding: binding.to_owned(),
             connection,
             database,
         })
@@ -93,10 +95,13 @@ impl Maintenance {
         Ok(())
     }
 
-    /// Drops the database again, whoever is connected to it.
+    /// Drops the database again, whoever is connected to it. On a connection of its own: what went wrong before may have been a
+    /// restart of the server.
     pub fn drop_database(&self) -> Result<(), Error> {
         let database = quote_identifier(&self.database);
-        self.execute(&format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)"))
+        let drop = format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)");
+        let connection = connect(&self.binding, Target::Maintenance)?;
+        connection.execute(&drop, &[]).map(|_| ())
     }
 
     fn execute(&self, sql: &str) -> Result<(), Error> {
