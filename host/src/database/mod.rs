@@ -17,6 +17,7 @@ mod error;
 mod nearest;
 mod parameters;
 mod password_file;
+mod pieces;
 mod pooler;
 mod process_environment;
 mod server_facts;
