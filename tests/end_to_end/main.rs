@@ -5,6 +5,7 @@ mod encryption;
 mod interruptions;
 mod locking;
 mod misbehaviour;
+mod odd_content;
 mod restoring;
 mod round_trips;
 mod stock_archives;
