@@ -7,6 +7,7 @@
 #   age                                    Debian's package (elsewhere: the program of that name on the path)
 #   zstd, lz4                              Debian's packages, as age
 #   jq                                     Debian's package, as age
+#   PgBouncer                              Debian's package, as age
 #   moto (S3 and RDS over HTTP), aws       a virtual environment, at $ORCHESTRATOR_CACHE/moto
 #
 # ORCHESTRATOR_CACHE is ~/.cache/orchestrator unless it is set.
@@ -87,6 +88,12 @@ need_jq() {
     command -v jq >/dev/null || packages+=(jq)
 }
 
+need_pgbouncer() {
+    if [ ! -x /usr/sbin/pgbouncer ] && ! command -v pgbouncer >/dev/null; then
+        packages+=(pgbouncer)
+    fi
+}
+
 need_python() {
     command -v python3 >/dev/null || packages+=(python3)
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
@@ -97,7 +104,7 @@ install_packages() {
         return
     fi
     if ! command -v apt-get >/dev/null; then
-        stop "install PostgreSQL 15, age, zstd, lz4, jq and Python 3, and run \`rustup target add wasm32-unknown-unknown\` (on macOS: brew install postgresql@15 age zstd lz4 jq python3; then set ORCHESTRATOR_POSTGRES_15=\$(brew --prefix postgresql@15))"
+        stop "install PostgreSQL 15, age, zstd, lz4, jq, PgBouncer and Python 3, and run \`rustup target add wasm32-unknown-unknown\` (on macOS: brew install postgresql@15 age zstd lz4 jq pgbouncer python3; then set ORCHESTRATOR_POSTGRES_15=\$(brew --prefix postgresql@15))"
     fi
     if ! is_root; then
         stop "packages are missing; run: sudo apt-get update && sudo apt-get install --yes --no-install-recommends ${packages[*]}"
@@ -163,6 +170,7 @@ need_postgres_15
 need_age
 need_compressors
 need_jq
+need_pgbouncer
 need_python
 install_packages
 add_server_user

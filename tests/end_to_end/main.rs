@@ -9,12 +9,15 @@ mod full_disks;
 mod globals;
 mod interruptions;
 mod kills;
+mod locking;
 mod misbehaviour;
+mod odd_content;
 mod replacing;
 mod restoring;
 mod round_trips;
 mod stock_archives;
 mod storages;
+mod surroundings;
 
 use std::path::{Path, PathBuf};
 

@@ -85,7 +85,7 @@ fn decompress_by_zstd(archive: &Path) {
 }
 
 /// A dump whose blocks of rows are sorted.
-fn rows_sorted(dump: &str) -> String {
+pub fn rows_sorted(dump: &str) -> String {
     let mut lines: Vec<&str> = dump.lines().collect();
     let mut start = None;
     for at in 0..lines.len() {
@@ -101,7 +101,8 @@ fn rows_sorted(dump: &str) -> String {
     lines.join("\n")
 }
 
-fn assert_same(before: &str, after: &str, what: &str) {
+/// Panics with the first line that differs.
+pub fn assert_same(before: &str, after: &str, what: &str) {
     if before == after {
         return;
     }

@@ -1,5 +1,7 @@
 //! Real PostgreSQL servers, each in a temporary folder of its own.
 
+mod standby;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -223,6 +225,26 @@ impl PostgresServer {
         self.server = None;
         self.server = Some(self.spawn());
         assert!(self.is_ready(), "{}", self.complaint());
+    }
+
+    /// Stops the server in the way that pg_ctl calls `fast` or `immediate`, and starts it again on the same port.
+    pub fn restart(&mut self, mode: &str) {
+        self.stop(mode);
+        self.server = Some(self.spawn());
+        assert!(self.is_ready(), "{}", self.complaint());
+    }
+
+    /// The first half of a restart.
+    pub fn stop(&mut self, mode: &str) {
+        let mut pg_ctl = self.tool("pg_ctl");
+        pg_ctl
+            .args(["stop", "--wait", "--silent", "--mode", mode, "--pgdata"])
+            .arg(self.folder.path().join("data"))
+            .current_dir(self.folder.path());
+        become_user(&mut pg_ctl, server_user());
+        let output = pg_ctl.output().expect("pg_ctl runs");
+        assert!(output.status.success(), "pg_ctl: {}", text(output.stderr));
+        self.server = None;
     }
 
     fn run<A: AsRef<OsStr>>(&self, tool: &str, arguments: impl IntoIterator<Item = A>) -> Output {

@@ -1,6 +1,6 @@
 //! What one step may reach, and what it has told so far: the data of its store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -178,6 +178,8 @@ pub struct StepContext {
     pub(super) report: StepReport,
     pub(super) report_bytes_left: usize,
     pub(super) connections: Arc<AtomicUsize>,
+    /// Databases that were connected to, by the names of their bindings.
+    pub(super) reached: BTreeSet<String>,
 }
 
 /// Everything that a step's context is made of.
@@ -228,6 +230,7 @@ impl StepContext {
             random: setup.seed,
             report: StepReport::default(),
             connections: Arc::default(),
+            reached: BTreeSet::new(),
         }
     }
 

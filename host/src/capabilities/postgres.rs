@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use manifest::Access;
+use tokio_postgres::SimpleQueryMessage;
 use wasmtime::component::Resource;
 
 use super::context::StepContext;
@@ -20,8 +22,10 @@ use super::v0_1_0::orchestrator::plugin::postgres::{
 use super::v0_1_0::orchestrator::plugin::streams::TransferOptions;
 use super::v0_1_0::orchestrator::plugin::types::{Column, RowBatch, Value};
 use super::values::Parameter;
-use crate::database::{self, ConnectionSettings, MAINTENANCE_DATABASE};
-use crate::failure::Failure;
+use crate::database::{
+    self, Connection, ConnectionSettings, DatabaseError, DatabaseErrorKind, MAINTENANCE_DATABASE,
+};
+use crate::failure::{Failure, FailureKind};
 use crate::transfer::{Receipt, Transfer};
 
 impl Host for StepContext {
@@ -37,7 +41,8 @@ impl Host for StepContext {
             Target::Database => settings.clone(),
             Target::Maintenance => self.maintenance_of(&binding, access)?,
         };
-        self.open_session(settings, access, bound_database).await
+        self.open_session(binding, settings, access, bound_database)
+            .await
     }
 
     async fn take_scratch(&mut self, binding: String) -> Result<Resource<Scratch>, Failure> {
@@ -68,8 +73,10 @@ impl StepContext {
         Ok(settings.with_database(MAINTENANCE_DATABASE))
     }
 
+    /// `bound_database` is the one that the binding names.
     pub(super) async fn open_session(
         &mut self,
+        binding: String,
         settings: ConnectionSettings,
         access: Access,
         bound_database: String,
@@ -84,29 +91,24 @@ impl StepContext {
         let stop = self.stop.clone();
         let tasks = self.tasks.clone();
         let count = self.connections.clone();
+        let was_there = self.reached.contains(&binding);
+        let name = binding.clone();
         let session = stop
             .race(async move {
-                let connection = database::connect(&settings, "orchestrator").await?;
+                let connection = reach(&settings, was_there).await?;
                 let link = Link::new(connection, tasks, count);
-                let row = link
-                    .run(link.client().query_one(
-                        "SELECT pg_catalog.current_setting('server_version_num')::int4, \
-                         pg_catalog.current_setting('server_version'), pg_catalog.current_database()::text, \
-                         current_user::text, pg_catalog.pg_is_in_recovery()",
-                        &[],
-                    ))
-                    .await?;
-                let server = Server {
-                    version: row.try_get::<_, i32>(0)?.unsigned_abs(),
-                    version_text: row.try_get(1)?,
-                    database: row.try_get(2)?,
-                    bound_database,
-                    user: row.try_get(3)?,
-                    in_recovery: row.try_get(4)?,
-                };
-                Ok(Session { link, access, server })
+                let (server, process) = introduce(&link, bound_database).await?;
+                if database::changes_sessions(link.client(), process, &settings).await? {
+                    return Err(pooled(&name));
+                }
+                Ok(Session {
+                    link,
+                    access,
+                    server,
+                })
             })
             .await?;
+        self.reached.insert(binding);
         self.keep(session)
     }
 }
@@ -357,6 +359,70 @@ impl HostRows for StepContext {
         self.table.delete(rows)?;
         Ok(())
     }
+}
+
+/// How long a server that was there before may take to come back.
+const RESTART: Duration = Duration::from_secs(30);
+
+/// Connects. A server that this step has reached before is waited for: a restart ends its sessions, and then there is something
+/// to undo.
+async fn reach(
+    settings: &ConnectionSettings,
+    was_there: bool,
+) -> Result<Connection, DatabaseError> {
+    let began = Instant::now();
+    loop {
+        match database::connect(settings, "orchestrator").await {
+            Err(error)
+                if was_there
+                    && error.kind == DatabaseErrorKind::Unreachable
+                    && began.elapsed() < RESTART =>
+            {
+                tokio::time::sleep(Duration::from_millis(250)).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Asks a server about itself; also for the process that serves the session. By the simple protocol: a prepared statement
+/// would get lost behind a pooler that changes sessions.
+async fn introduce(link: &Arc<Link>, bound_database: String) -> Result<(Server, i32), Failure> {
+    const QUESTIONS: &str = "SELECT pg_catalog.current_setting('server_version_num') AS version, \
+         pg_catalog.current_setting('server_version') AS version_text, pg_catalog.current_database() AS database, \
+         current_user AS role, pg_catalog.pg_is_in_recovery() AS in_recovery, pg_catalog.pg_backend_pid() AS process";
+    let unexpected = || Failure::internal("the server's answer about itself is not understood");
+    let answers = link.run(link.client().simple_query(QUESTIONS)).await?;
+    let row = answers.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    let row = row.ok_or_else(unexpected)?;
+    let text = |column: &str| -> Result<String, Failure> {
+        Ok(row.try_get(column)?.ok_or_else(unexpected)?.to_owned())
+    };
+    let number = |column: &str| text(column)?.parse::<i32>().map_err(|_| unexpected());
+    let server = Server {
+        version: number("version")?.unsigned_abs(),
+        version_text: text("version_text")?,
+        database: text("database")?,
+        bound_database,
+        user: text("role")?,
+        in_recovery: text("in_recovery")? == "t",
+    };
+    Ok((server, number("process")?))
+}
+
+fn pooled(binding: &str) -> Failure {
+    Failure::new(
+        FailureKind::Unsupported,
+        format!(
+            "behind the address of {binding:?} a pooler gives each transaction another session (PgBouncer: pool_mode = \
+             transaction)"
+        ),
+    )
+    .detail("snapshots, locks and settings of a session get lost there, or are left to others")
+    .hint("set `direct_url` of the database to the server's own address; `url` may stay the pooler's")
 }
 
 /// Under the access `read`, nothing runs outside a read-only transaction.

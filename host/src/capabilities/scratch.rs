@@ -79,7 +79,8 @@ impl HostScratch for StepContext {
         let settings = self.bound_database(binding)?;
         let beside = settings.with_database(name);
         let bound_database = settings.database.clone();
-        self.open_session(beside, Access::Admin, bound_database)
+        let binding = binding.clone();
+        self.open_session(binding, beside, Access::Admin, bound_database)
             .await
     }
 

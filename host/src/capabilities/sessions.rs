@@ -11,7 +11,7 @@ use manifest::Access;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::database::Connection;
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{Failure, FailureKind, SERVER_GONE};
 use crate::transfer::source::Chunks;
 use crate::transfer::{Source, Tasks, Turn};
 
@@ -103,7 +103,8 @@ impl Link {
             return Err(Failure::new(
                 FailureKind::Unavailable,
                 "the connection to the server is closed",
-            ));
+            )
+            .hint(SERVER_GONE));
         }
         Ok(())
     }

@@ -53,6 +53,9 @@ pub(super) struct CreateCommand {
     /// Of tables that match the definition alone; may be repeated
     #[arg(long, value_name = "PATTERN")]
     exclude_table_data: Vec<String>,
+    /// Fail when a table stays locked for longer, as 30s [default: wait until it is free]
+    #[arg(long, value_name = "TIMEOUT")]
+    lock_wait_timeout: Option<String>,
     /// Why it is taken; stands in the backup's name [default: full]
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
@@ -142,6 +145,10 @@ async fn create(command: CreateCommand, project: &Project, output: &Output) -> R
         ("jobs", command.jobs.map(Value::from)),
         ("compress", command.compress.map(Value::from)),
         ("kind", command.kind.map(Value::from)),
+        (
+            "lock_wait_timeout",
+            command.lock_wait_timeout.map(Value::from),
+        ),
     ];
     parameters.extend(
         given

@@ -1,6 +1,7 @@
 //! One attempt at one address: the session, or why there is none.
 
 use super::connection::encryptions;
+use super::pieces::{Connector, Pieces};
 use super::settings::{ConnectionSettings, Endpoint, Host};
 use super::{DatabaseError, DatabaseErrorKind};
 use rustls::CertificateError;
@@ -10,7 +11,6 @@ use std::io;
 use std::net::IpAddr;
 use tokio_postgres::Socket;
 use tokio_postgres::config::{SslMode as DriverSslMode, SslNegotiation};
-use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// What all attempts of one search share.
@@ -20,11 +20,14 @@ pub(super) struct Attempt<'a> {
     pub(super) tls: &'a MakeRustlsConnect,
 }
 
-/// A client and the other half that moves its messages.
-pub(super) type Session = (
-    tokio_postgres::Client,
-    tokio_postgres::Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>,
-);
+/// What one attempt leads to.
+pub(super) struct Session {
+    pub(super) client: tokio_postgres::Client,
+    /// The other half, which moves its messages.
+    pub(super) driver: tokio_postgres::Connection<Socket, Pieces>,
+    /// For cancel requests, which are encrypted alike.
+    pub(super) connector: Connector,
+}
 
 /// How one attempt deals with TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +75,27 @@ impl Attempt<'_> {
         address: Option<IpAddr>,
         encryption: Encryption,
     ) -> Result<Session, DatabaseError> {
+        let session = self.open(endpoint, address, encryption).await;
+        match session {
+            Err(failure) if encryption == Encryption::IfOffered && failure.message == NO_TLS => {
+                self.open(endpoint, address, Encryption::Without).await
+            }
+            other => other,
+        }
+    }
+
+    async fn open(
+        &self,
+        endpoint: &Endpoint,
+        address: Option<IpAddr>,
+        encryption: Encryption,
+    ) -> Result<Session, DatabaseError> {
         let config = self.driver_config(endpoint, address, encryption);
-        let connecting = config.connect(self.tls.clone());
+        let connector = match encryption {
+            Encryption::Without => Connector::plain(),
+            Encryption::IfOffered | Encryption::Required => Connector::encrypted(self.tls.clone()),
+        };
+        let connecting = config.connect(connector.clone());
         let result = match self.settings.connect_timeout {
             Some(limit) => tokio::time::timeout(limit, connecting).await.map_err(|_| {
                 DatabaseError::new(
@@ -84,7 +106,12 @@ impl Attempt<'_> {
             })?,
             None => connecting.await,
         };
-        result.map_err(|error| classify(&error, endpoint))
+        let (client, driver) = result.map_err(|error| classify(&error, endpoint))?;
+        Ok(Session {
+            client,
+            driver,
+            connector,
+        })
     }
 
     fn driver_config(
@@ -123,13 +150,26 @@ impl Attempt<'_> {
             config.connect_timeout(limit);
         }
         config.channel_binding(settings.channel_binding);
-        config.ssl_mode(match encryption {
-            Encryption::Without => DriverSslMode::Disable,
-            Encryption::IfOffered => DriverSslMode::Prefer,
-            Encryption::Required => DriverSslMode::Require,
-        });
-        if settings.tls.direct && encryption == Encryption::Required {
-            config.ssl_negotiation(SslNegotiation::Direct);
+        match (encryption, &endpoint.host) {
+            // The driver has nothing between itself and such a socket.
+            (Encryption::Without, Host::Unix(_)) => {
+                config.ssl_mode(DriverSslMode::Disable);
+            }
+            // Without a word about TLS to the server, through the connector.
+            (Encryption::Without, Host::Tcp(_)) => {
+                config
+                    .ssl_mode(DriverSslMode::Require)
+                    .ssl_negotiation(SslNegotiation::Direct);
+            }
+            (Encryption::IfOffered, _) => {
+                config.ssl_mode(DriverSslMode::Require);
+            }
+            (Encryption::Required, _) => {
+                config.ssl_mode(DriverSslMode::Require);
+                if settings.tls.direct {
+                    config.ssl_negotiation(SslNegotiation::Direct);
+                }
+            }
         }
         let keepalives = settings.keepalives;
         config
@@ -143,6 +183,9 @@ impl Attempt<'_> {
         config
     }
 }
+
+/// The driver's words for a server that answers no to TLS.
+const NO_TLS: &str = "server does not support TLS";
 
 /// Whether the other way of encryption may be let in: a failed handshake, or a refusal by `pg_hba.conf` (28000). libpq tries
 /// again after any refusal; after a wrong password that would only make two failed logins of one.

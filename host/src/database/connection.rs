@@ -1,14 +1,14 @@
 //! Connecting: endpoints in their order, one session at the end.
 
-use super::attempt::{Attempt, Encryption};
+use super::attempt::{Attempt, Encryption, Session};
 use super::driver::drive;
+use super::pieces::Connector;
 use super::settings::{ConnectionSettings, Endpoint, Host, SslMode, TargetSessionAttributes};
 use super::{DatabaseError, DatabaseErrorKind, tls};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::Duration;
 use tokio_postgres::{CancelToken, Client};
-use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::sync::CancellationToken;
 
 /// One session. Dropping it ends it, and cancels what still runs in it: keep it for as long as a stream of it is read.
@@ -24,7 +24,7 @@ pub struct Connection {
 #[derive(Clone)]
 pub struct CancelHandle {
     token: CancelToken,
-    tls: MakeRustlsConnect,
+    connector: Connector,
     place: String,
 }
 
@@ -62,11 +62,15 @@ pub async fn connect(
 }
 
 impl Connection {
-    fn new(session: super::attempt::Session, tls: &MakeRustlsConnect, place: String) -> Self {
-        let (client, driver) = session;
+    fn new(session: Session, place: String) -> Self {
+        let Session {
+            client,
+            driver,
+            connector,
+        } = session;
         let cancel = CancelHandle {
             token: client.cancel_token(),
-            tls: tls.clone(),
+            connector,
             place,
         };
         let dropped = CancellationToken::new();
@@ -96,7 +100,7 @@ impl std::fmt::Debug for Connection {
 impl CancelHandle {
     /// Sends the request; PostgreSQL does not say whether there was anything to cancel. At most 10 seconds.
     pub async fn cancel(&self) -> Result<(), DatabaseError> {
-        let request = self.token.cancel_query(self.tls.clone());
+        let request = self.token.cancel_query(self.connector.clone());
         let failure = match tokio::time::timeout(Duration::from_secs(10), request).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => DatabaseError::from(error),
@@ -128,7 +132,7 @@ async fn connect_endpoint(
     for address in addresses(endpoint, attempt.settings.connect_timeout).await? {
         match attempt.run(endpoint, address).await {
             Ok(session) => {
-                let connection = Connection::new(session, attempt.tls, endpoint.to_string());
+                let connection = Connection::new(session, endpoint.to_string());
                 check_target(&connection.client, wanted).await?;
                 return Ok(connection);
             }

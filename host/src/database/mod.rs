@@ -17,6 +17,7 @@ mod error;
 mod nearest;
 mod parameters;
 mod password_file;
+mod pieces;
 mod pooler;
 mod process_environment;
 mod scratch;
@@ -40,6 +41,7 @@ pub use error::{DatabaseError, DatabaseErrorKind, ServerReport};
 pub const MAINTENANCE_DATABASE: &str = "postgres";
 
 pub(crate) use nearest::nearest;
+pub use pooler::changes_sessions;
 pub use process_environment::ProcessEnvironment;
 pub use scratch::{drop_scratch, scratch_name};
 pub use server_facts::{ServerFacts, TlsFacts, inspect};

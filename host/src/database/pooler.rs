@@ -3,14 +3,20 @@
 //! A server announces its process id at the start of a session, for cancel requests; PgBouncer and its kind announce
 //! numbers of their own. tokio-postgres keeps the announced one to itself, but writes it into a cancel request: so one is
 //! written to ourselves, and read.
+//!
+//! A pooler that keeps a session of the server for each of ours (`pool_mode = session`) does no harm. One that gives each
+//! transaction any session that is free (`pool_mode = transaction`) loses settings, or leaves them to others.
 
+use super::settings::ConnectionSettings;
+use super::{DatabaseError, connect};
 use std::future::{Ready, ready};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
-use tokio_postgres::Client;
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 /// Codes in place of a protocol version (PostgreSQL's `src/include/libpq/pqcomm.h`).
 const SSL_REQUEST: u32 = 80_877_103;
@@ -26,6 +32,53 @@ pub(super) async fn announced_process_id(client: &Client) -> Option<i32> {
     );
     sent.ok()?;
     received.ok().filter(|id| *id != 0)
+}
+
+/// Other clients may come in between and take what was free: so often it is tried.
+const ROUNDS: usize = 3;
+
+/// How long a pooler may take to let a second session in: it may have none to give.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Whether a pooler gives each transaction another session of the server. Known for sure when a second client gets the
+/// session that the first one had, or the first one another than before; `process` is what the first one had just now.
+pub async fn changes_sessions(
+    client: &Client,
+    process: i32,
+    settings: &ConnectionSettings,
+) -> Result<bool, DatabaseError> {
+    if announced_process_id(client).await == Some(process) {
+        return Ok(false);
+    }
+    let second = tokio::time::timeout(PATIENCE, async {
+        let second = connect(settings, "pooler check").await?;
+        for _ in 0..ROUNDS {
+            // pool_mode = statement knows no transactions.
+            if second.client.simple_query("BEGIN").await.is_err() {
+                return Ok(true);
+            }
+            let of_second = process_id(&second.client).await?;
+            let of_first = process_id(client).await?;
+            second.client.simple_query("ROLLBACK").await?;
+            if of_second == process || of_first != process {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    });
+    second.await.unwrap_or(Ok(false))
+}
+
+/// Of the server's session that answers just now.
+async fn process_id(client: &Client) -> Result<i32, DatabaseError> {
+    let messages = client
+        .simple_query("SELECT pg_catalog.pg_backend_pid()")
+        .await?;
+    let text = messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    Ok(text.and_then(|text| text.parse().ok()).unwrap_or_default())
 }
 
 async fn read_cancel_request(mut stream: DuplexStream) -> io::Result<i32> {

@@ -169,12 +169,16 @@ impl From<tokio_postgres::Error> for Failure {
         let Some(report) = error.as_db_error() else {
             // The library's own message hides its cause: a closed connection, an I/O error.
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
-            let kind = if error.is_closed() || cause.is_some() {
-                FailureKind::Unavailable
+            let message = format!("{error}{}", cause.as_deref().unwrap_or_default());
+            return if error.is_closed() || cause.is_some() {
+                Self::new(
+                    FailureKind::Unavailable,
+                    format!("the connection to the server was lost: {message}"),
+                )
+                .hint(SERVER_GONE)
             } else {
-                FailureKind::Database
+                Self::new(FailureKind::Database, message)
             };
-            return Self::new(kind, format!("{error}{}", cause.unwrap_or_default()));
         };
         let kind = match report.code().code() {
             "57014" => FailureKind::Cancelled,
@@ -194,7 +198,22 @@ impl From<tokio_postgres::Error> for Failure {
             message: report.message().to_owned(),
             sqlstate: Some(report.code().code().to_owned()),
             detail,
-            hint: report.hint().map(str::to_owned),
+            hint: report
+                .hint()
+                .or_else(|| hint_of(report.code().code()))
+                .map(str::to_owned),
         }
+    }
+}
+
+/// For sessions that ended from the other side.
+pub(crate) const SERVER_GONE: &str = "the server's log says why: it may have restarted, or somebody ended the session; run it again when the server is back";
+
+/// Where the server's own words need some more.
+fn hint_of(sqlstate: &str) -> Option<&'static str> {
+    match sqlstate {
+        // admin_shutdown, crash_shutdown, cannot_connect_now
+        "57P01" | "57P02" | "57P03" => Some(SERVER_GONE),
+        _ => None,
     }
 }

@@ -23,6 +23,12 @@ impl From<DatabaseError> for Failure {
             DatabaseErrorKind::Timeout => FailureKind::Timeout,
         };
         let report = error.report.as_deref();
+        // Which is told beside the message here.
+        let code = error.sqlstate().map(|code| format!(" (SQLSTATE {code})"));
+        let message = match code.and_then(|code| error.message.strip_suffix(&code)) {
+            Some(message) => message.to_owned(),
+            None => error.message.clone(),
+        };
         Self {
             sqlstate: report.map(|report| report.sqlstate.clone()),
             detail: report.and_then(|report| report.detail.clone()),
@@ -30,7 +36,7 @@ impl From<DatabaseError> for Failure {
                 .hint
                 .clone()
                 .or_else(|| report.and_then(|report| report.hint.clone())),
-            ..Self::new(kind, error.message)
+            ..Self::new(kind, message)
         }
     }
 }

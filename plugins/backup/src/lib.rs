@@ -3,6 +3,7 @@
 
 mod compression;
 mod description;
+mod guard;
 mod large_objects;
 mod objects;
 mod pages;
@@ -10,10 +11,10 @@ mod readers;
 mod table_data;
 
 use archive::layout::{self, BackupFolder, BackupId, BackupKind};
-use archive::manifest::{self, Manifest, Totals};
+use archive::manifest::{self, Manifest, StoredObject, Totals};
 use archive::toc::{Created, Format, Header, Toc};
-use catalog::{Filters, Pattern};
-use orchestrator_sdk::{Error, Operation, run};
+use catalog::{Dump, Filters, Pattern};
+use orchestrator_sdk::{Error, ErrorKind, Operation, run};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -33,6 +34,7 @@ struct Parameters {
     table: Vec<String>,
     exclude_table: Vec<String>,
     exclude_table_data: Vec<String>,
+    lock_wait_timeout: Option<String>,
 }
 
 /// More readers than this help no server, and each holds a connection.
@@ -65,9 +67,9 @@ impl Operation for Backup {
         let method: Method = parameters.compress.parse()?;
         let jobs = parameters.jobs.unwrap_or(1).clamp(1, JOBS_MAX) as usize;
         let begun = run::now();
-        run::phase("reading the catalog");
-        let mut readers = Readers::open(&parameters.database)?;
-        let dump = readers.read_catalog(parameters.filters()?)?;
+        let filters = parameters.filters()?;
+        let lock_wait = parameters.lock_wait_timeout.as_deref();
+        let (readers, dump) = Readers::open(&parameters.database, &filters, lock_wait)?;
         for warning in &dump.warnings {
             run::warn(warning);
         }
@@ -95,14 +97,8 @@ impl Operation for Backup {
 
         let stored = Objects::create(&parameters.storage, &folder.prefix())?;
         run::phase("copying tables");
-        readers.add(jobs)?;
-        let mut objects = table_data::store(&readers, &stored, &dump.tables, method)?;
-        objects.extend(large_objects::store(
-            &readers,
-            &stored,
-            &dump.large_objects,
-            method,
-        )?);
+        let mut objects = copy(readers, jobs, &stored, &dump, method)
+            .map_err(|error| on_standby(error, server.in_recovery))?;
 
         run::phase("writing the table of contents");
         let toc = Toc {
@@ -167,6 +163,34 @@ impl Operation for Backup {
         run::fact("backup", &result)?;
         Ok(result)
     }
+}
+
+/// Stores the rows and the large objects.
+fn copy(
+    mut readers: Readers,
+    jobs: usize,
+    stored: &Objects,
+    dump: &Dump,
+    method: Method,
+) -> Result<Vec<StoredObject>, Error> {
+    readers.add(jobs)?;
+    let mut objects = table_data::store(&readers, stored, &dump.tables, method)?;
+    let large_objects = large_objects::store(&readers, stored, &dump.large_objects, method)?;
+    objects.extend(large_objects);
+    readers.end()?;
+    Ok(objects)
+}
+
+/// A standby ends sessions that read what its primary has removed since, and those that hold a lock in its way.
+fn on_standby(error: Error, in_recovery: bool) -> Error {
+    let conflict = error.sqlstate.as_deref() == Some("40001");
+    if !in_recovery || !(conflict || error.kind == ErrorKind::Unavailable) {
+        return error;
+    }
+    error.hint(
+        "a standby ends a backup that is in the way of what its primary sends: raise max_standby_streaming_delay (of an archive: \
+         max_standby_archive_delay) there, set hot_standby_feedback = on, or back up the primary",
+    )
 }
 
 fn header(method: Method, begun: u64, database: &str, server_version: &str) -> Header {

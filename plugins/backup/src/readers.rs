@@ -1,51 +1,89 @@
 //! The connections that read: one leader, whose snapshot the others share.
 
-use catalog::{Dump, Filters, Options, Session, SessionError};
+use catalog::{Dump, Filters, Locks, Options, Session, SessionError};
 use orchestrator_sdk::postgres::{
     self, Connection, Isolation, Server, Target, Transaction, TransactionOptions,
 };
-use orchestrator_sdk::{Error, ErrorKind, FromValue};
+use orchestrator_sdk::{Error, ErrorKind, FromValue, run};
 
-/// All of them see the database as it was at one moment.
+use crate::guard::{Guard, limit_lock_wait};
+
+/// All of them see the database as it was at one moment, while the guard's locks keep its tables as they are.
 pub(crate) struct Readers {
     binding: String,
     // Fields are dropped in their order: transactions before their connections.
+    guard: Guard,
     leader: Transaction,
     others: Vec<Transaction>,
     connections: Vec<Connection>,
     server: Server,
 }
 
+/// What was to be read changed while it was being locked: so often it is locked again.
+const ATTEMPTS: usize = 5;
+
 impl Readers {
-    /// Connects the leader.
-    pub fn open(binding: &str) -> Result<Self, Error> {
+    /// Locks what is dumped, connects the leader, and reads the catalog.
+    pub fn open(
+        binding: &str,
+        filters: &Filters,
+        lock_wait: Option<&str>,
+    ) -> Result<(Self, Dump), Error> {
+        let mut attempt = 1;
+        loop {
+            match Self::try_open(binding, filters, lock_wait) {
+                Err(error) if attempt < ATTEMPTS && changed_meanwhile(&error) => {
+                    run::info(&format!(
+                        "tables changed while they were being locked, and are locked again: {}",
+                        error.message
+                    ));
+                    attempt += 1;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Locks first, and the snapshot after: what was emptied, rewritten or replaced while a lock was waited for looks empty
+    /// to a snapshot from before.
+    fn try_open(
+        binding: &str,
+        filters: &Filters,
+        lock_wait: Option<&str>,
+    ) -> Result<(Self, Dump), Error> {
+        run::phase("locking tables");
+        let guard = Guard::new(binding, filters, lock_wait)?;
+        run::phase("reading the catalog");
         let connection = postgres::connect(binding, Target::Database)?;
         let server = connection.server();
         let leader = begin(&connection, None)?;
         settle(&leader, server.version)?;
-        Ok(Self {
+        // Views are not locked by the guard, and the server locks what they read when it prints them.
+        limit_lock_wait(&leader, lock_wait)?;
+        let options = Options {
+            filters: filters.clone(),
+            locks: Locks::HeldBy(guard.process()),
+            ..Options::default()
+        };
+        let dump = guard.explain(read(&leader, server.version, &options))?;
+        let readers = Self {
             binding: binding.to_owned(),
+            guard,
             leader,
             others: Vec::new(),
             connections: vec![connection],
             server,
-        })
+        };
+        Ok((readers, dump))
     }
 
-    /// Reads the catalog and locks what is dumped.
-    pub fn read_catalog(&mut self, filters: Filters) -> Result<Dump, Error> {
-        let mut session = CatalogSession(&self.leader);
-        let options = Options {
-            filters,
-            ..Options::default()
-        };
-        let catalog =
-            catalog::read(&mut session, self.server.version, &options).map_err(explain)?;
-        catalog.dump().map_err(explain)
+    /// Fails when the locks were lost on the way: then a table may have been changed before it was copied.
+    pub fn end(self) -> Result<(), Error> {
+        self.guard.end()
     }
 
     /// The cluster's roles, as the text of `globals.sql`.
-    pub fn read_globals(&mut self) -> Result<String, Error> {
+    pub fn read_globals(&self) -> Result<String, Error> {
         let mut session = CatalogSession(&self.leader);
         catalog::globals(&mut session, self.server.version).map_err(explain)
     }
@@ -59,7 +97,7 @@ impl Readers {
         for _ in 1..jobs {
             let connection = postgres::connect(&self.binding, Target::Database)?;
             let transaction = begin(&connection, Some(snapshot.clone())).map_err(|error| {
-                pooled(error).while_doing("sharing the snapshot with another connection")
+                error.while_doing("sharing the snapshot with another connection")
             })?;
             settle(&transaction, self.server.version)?;
             self.connections.push(connection);
@@ -98,7 +136,10 @@ impl Readers {
     }
 }
 
-fn begin(connection: &Connection, snapshot: Option<String>) -> Result<Transaction, Error> {
+pub(crate) fn begin(
+    connection: &Connection,
+    snapshot: Option<String>,
+) -> Result<Transaction, Error> {
     connection.begin(&TransactionOptions {
         isolation: Isolation::RepeatableRead,
         read_only: true,
@@ -106,24 +147,27 @@ fn begin(connection: &Connection, snapshot: Option<String>) -> Result<Transactio
     })
 }
 
-fn settle(transaction: &Transaction, version: u32) -> Result<(), Error> {
+pub(crate) fn settle(transaction: &Transaction, version: u32) -> Result<(), Error> {
     for setting in catalog::session_settings(version) {
         transaction.execute(&setting, &[])?;
     }
     Ok(())
 }
 
-/// A pooler in transaction mode gives each transaction another server connection, where the snapshot is unknown.
-fn pooled(error: Error) -> Error {
-    match error.sqlstate.as_deref() {
-        Some("22023" | "42704") if error.hint.is_none() => error.hint(
-            "if a pooler such as PgBouncer stands in between, set `direct_url` of the database to the server's own address",
-        ),
-        _ => error,
-    }
+fn read(transaction: &Transaction, version: u32, options: &Options) -> Result<Dump, Error> {
+    let mut session = CatalogSession(transaction);
+    let catalog = catalog::read(&mut session, version, options).map_err(explain)?;
+    catalog.dump().map_err(explain)
 }
 
-fn explain(error: catalog::Error) -> Error {
+/// Errors of things that were there and are gone, or were not there yet: a table or a schema, what a function of the server
+/// looked up (which reports it as internal).
+fn changed_meanwhile(error: &Error) -> bool {
+    matches!(error.sqlstate.as_deref(), Some("42P01" | "3F000" | "XX000"))
+        || error.kind == ErrorKind::Conflict
+}
+
+pub(crate) fn explain(error: catalog::Error) -> Error {
     match error {
         catalog::Error::Query { .. } => {
             // The session's own error, with its SQLSTATE, is the cause.
@@ -136,6 +180,9 @@ fn explain(error: catalog::Error) -> Error {
             }
             Error::new(ErrorKind::Database, error.to_string())
         }
+        catalog::Error::NotLocked(_) => Error::conflict(error.to_string()).hint(
+            "run the backup again when the migration or maintenance that changes tables is over",
+        ),
         catalog::Error::NoTable(_) => Error::not_found(error.to_string()).hint(
             "patterns are those of psql's \\d, with double quotes around names with capitals",
         ),
@@ -145,8 +192,8 @@ fn explain(error: catalog::Error) -> Error {
     }
 }
 
-/// The catalog's questions, asked in the leader's transaction.
-struct CatalogSession<'a>(&'a Transaction);
+/// The catalog's questions, asked in a transaction.
+pub(crate) struct CatalogSession<'a>(pub &'a Transaction);
 
 impl Session for CatalogSession<'_> {
     fn for_each(

@@ -176,7 +176,18 @@ impl<'a> Store<'a> {
     }
 }
 
-fn named(error: Error, table: &catalog::TableData) -> Error {
+fn named(mut error: Error, table: &catalog::TableData) -> Error {
+    // A row is written into one buffer (program_limit_exceeded), and a value into one piece of memory (in English always).
+    let too_long = error.sqlstate.as_deref() == Some("54000")
+        || error
+            .message
+            .starts_with("invalid memory alloc request size");
+    if too_long && error.hint.is_none() {
+        error = error.hint(
+            "COPY cannot write a row of more than 1 GB, and bytea takes twice its length there (pg_dump fails too): split the \
+             field, keep it as a large object, or leave the rows out with --exclude-table-data",
+        );
+    }
     error.while_doing(format_args!("copying {}.{}", table.schema, table.name))
 }
 

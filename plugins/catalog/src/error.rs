@@ -38,6 +38,10 @@ pub enum Error {
         "the server's version {0} is not one of 13 to 18; use a release of this program that knows it, since a dump by guesswork can lose objects"
     )]
     Version(u32),
+    /// A table of the snapshot that was made, or changed its name, while the others were being locked: lock again, and take
+    /// another snapshot.
+    #[error("the table {0} was created or renamed while tables were being locked")]
+    NotLocked(String),
     /// None of the patterns of tables to dump fits one.
     #[error("no table fits {0}")]
     NoTable(String),

@@ -22,14 +22,26 @@ pub trait Session {
 /// `server_version_num` as the server reports it: 150018.
 pub fn session_settings(server_version_num: u32) -> Vec<String> {
     let version = ServerVersion(server_version_num);
-    let mut settings = vec![
+    // Timeouts first: they run already.
+    let mut settings: Vec<String> = [
+        "statement_timeout",
+        "lock_timeout",
+        "idle_in_transaction_session_timeout",
+    ]
+    .map(|timeout| format!("SET {timeout} = 0"))
+    .into();
+    // New in 17.
+    if version.at_least(17) {
+        settings.insert(0, "SET transaction_timeout = 0".to_owned());
+    }
+    settings.extend([
         // A SQL_ASCII database holds bytes of any encoding: they must pass as they are.
         "SELECT pg_catalog.set_config('client_encoding', CASE pg_catalog.pg_encoding_to_char(encoding) \
          WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, false) \
          FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()"
             .to_owned(),
         "SELECT pg_catalog.set_config('search_path', '', false)".to_owned(),
-    ];
+    ]);
     let plain = [
         "standard_conforming_strings = on",
         "DateStyle = ISO",
@@ -37,16 +49,9 @@ pub fn session_settings(server_version_num: u32) -> Vec<String> {
         "extra_float_digits = 3",
         "synchronize_seqscans = off",
         "quote_all_identifiers = off",
-        "statement_timeout = 0",
-        "lock_timeout = 0",
-        "idle_in_transaction_session_timeout = 0",
         "row_security = off",
     ];
     settings.extend(plain.iter().map(|setting| format!("SET {setting}")));
-    // New in 17.
-    if version.at_least(17) {
-        settings.push("SET transaction_timeout = 0".to_owned());
-    }
     // Added to every branch by its releases of August 2024: an unknown setting is no error here.
     settings.push(
         "SELECT pg_catalog.set_config(name, 'view, foreign-table', false) \

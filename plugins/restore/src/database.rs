@@ -144,10 +144,13 @@ impl Maintenance {
         Ok(())
     }
 
-    /// Drops the database again, whoever is connected to it.
+    /// Drops the database again, whoever is connected to it. On a connection of its own: what went wrong before may have been a
+    /// restart of the server.
     pub fn drop_database(&self) -> Result<(), Error> {
         let database = quote_identifier(&self.database);
-        self.execute(&format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)"))
+        let drop = format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)");
+        let connection = connect(&self.binding, Target::Maintenance)?;
+        connection.execute(&drop, &[]).map(|_| ())
     }
 
     fn execute(&self, sql: &str) -> Result<(), Error> {

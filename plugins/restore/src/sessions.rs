@@ -107,8 +107,8 @@ fn settings(toc: &Toc) -> Result<Vec<String>, Error> {
         "SET client_min_messages = warning".to_owned(),
         "SET row_security = off".to_owned(),
         "SET synchronous_commit = off".to_owned(),
-        // Since version 17.
-        "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout'".to_owned(),
+        // Since versions 17 and 14.
+        "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout')".to_owned(),
         format!(
             "SELECT pg_catalog.set_config('maintenance_work_mem', '{MAINTENANCE_MEMORY_KIB}', false) FROM \
              pg_catalog.pg_settings WHERE name = 'maintenance_work_mem' AND setting::bigint < {MAINTENANCE_MEMORY_KIB}"

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use flate2::write::{MultiGzDecoder, ZlibDecoder};
 use libdeflater::{CompressionLvl, Compressor};
 
-use super::{BLOCK_BYTES, blocks, through};
+use super::{blocks, through};
 use crate::failure::Failure;
 use crate::transfer::source::{CHUNK_BYTES, Chunks, gather};
 
@@ -27,10 +27,11 @@ pub fn compress(chunks: Chunks, level: u8) -> Chunks {
     let level = CompressionLvl::new(i32::from(level)).unwrap_or_default();
     let codec = (Compressor::new(level), Vec::new());
     blocks(chunks, codec, |(compressor, output), block| {
-        output.resize(
-            compressor.gzip_compress_bound(BLOCK_BYTES.max(block.len())),
-            0,
-        );
+        // As long as this block needs: that of an empty table is tiny.
+        let bound = compressor.gzip_compress_bound(block.len());
+        if output.len() < bound {
+            *output = vec![0; bound];
+        }
         let bytes = compressor
             .gzip_compress(block, output)
             .map_err(|error| Failure::internal(format!("compressing: {error}")))?;

@@ -44,8 +44,9 @@ where
     .boxed()
 }
 
-/// Input given to a codec at once: bounds what a decompression bomb can make of it (1,032 to 1) to 16 MiB.
-const STEP_BYTES: usize = 16 * 1024;
+/// Input given to a codec at once: bounds what a decompression bomb, or a field that repeats itself, can make of it (1,032 to 1)
+/// to 4 MiB, of which several are under way.
+const STEP_BYTES: usize = 4 * 1024;
 
 /// What a codec made of a piece: its output, and how much of the piece it has taken in.
 pub(super) type Step = (Vec<u8>, usize);

@@ -39,18 +39,28 @@ use crate::version::ServerVersion;
 /// What to read and how.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Take ACCESS SHARE on every table that is dumped, before its definition is read, so that nothing changes underneath.
-    pub lock_tables: bool,
+    /// Who locks the tables that are dumped.
+    pub locks: Locks,
     /// Classes of objects that fail the dump although they could be dumped, as in CREATE and in lower case: `large object`.
     pub refused: Vec<String>,
     /// Which tables, and of which the rows.
     pub filters: Filters,
 }
 
+/// ACCESS SHARE on every table that is dumped, before its definition is read, so that nothing changes underneath.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Locks {
+    /// By the reading session, whose snapshot is older than the locks then: a table that somebody empties, rewrites or
+    /// replaces between the two looks empty.
+    Take,
+    /// By the server process of this id, which has called [`crate::lock`] before the reading session's snapshot was taken.
+    HeldBy(i32),
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
-            lock_tables: true,
+            locks: Locks::Take,
             refused: Vec::new(),
             filters: Filters::default(),
         }

@@ -17,6 +17,7 @@ mod functions;
 mod indexes;
 mod inheritance;
 mod large_objects;
+mod locks;
 mod namespaces;
 mod policies;
 mod relations;
@@ -29,10 +30,11 @@ mod type_details;
 mod types;
 
 use crate::error::Error;
-use crate::model::{Catalog, Options, Relation};
+use crate::model::{Catalog, Locks, Options};
 use crate::selection::Selection;
 use crate::session::Session;
 use crate::version::ServerVersion;
+pub use locks::lock;
 pub use rows::Reader;
 
 /// Reads everything that a dump of the session's database needs. The session is in a REPEATABLE READ, READ ONLY transaction
@@ -42,10 +44,7 @@ pub fn read(
     server_version_num: u32,
     options: &Options,
 ) -> Result<Catalog, Error> {
-    let version = ServerVersion(server_version_num);
-    if !(ServerVersion::OLDEST..=ServerVersion::NEWEST).contains(&version.major()) {
-        return Err(Error::Version(server_version_num));
-    }
+    let version = known_version(server_version_num)?;
     let reader = &mut Reader::new(session, version);
     reader.roles = roles::read(reader)?;
 
@@ -61,8 +60,9 @@ pub fn read(
     relations::leave_out_rows(&options.filters, &mut relations);
     let without_match = options.filters.without_match(&relations)?;
     inheritance::read(reader, &mut relations)?;
-    if options.lock_tables {
-        lock_tables(reader, &relations)?;
+    match options.locks {
+        Locks::Take => locks::take(reader, relations.iter())?,
+        Locks::HeldBy(process) => locks::check(reader, process, &relations)?,
     }
     coverage::check(reader, &options.refused)?;
 
@@ -113,27 +113,11 @@ pub fn read(
     })
 }
 
-/// Takes ACCESS SHARE on the tables to dump, many in a statement: the functions that print definitions see the present, not
-/// the snapshot, so the present must hold still.
-fn lock_tables(reader: &mut Reader<'_>, relations: &[Relation]) -> Result<(), Error> {
-    const STATEMENT_BYTES: usize = 100_000;
-    let mut names = String::new();
-    for relation in relations
-        .iter()
-        .filter(|relation| relation.kind.is_table() && relation.is_locked())
-    {
-        if !names.is_empty() {
-            names.push_str(", ");
-        }
-        names.push_str(&relation.qualified());
-        if names.len() >= STATEMENT_BYTES {
-            reader.lock(&names)?;
-            names.clear();
-        }
-    }
-    if names.is_empty() {
-        Ok(())
+fn known_version(server_version_num: u32) -> Result<ServerVersion, Error> {
+    let version = ServerVersion(server_version_num);
+    if (ServerVersion::OLDEST..=ServerVersion::NEWEST).contains(&version.major()) {
+        Ok(version)
     } else {
-        reader.lock(&names)
+        Err(Error::Version(server_version_num))
     }
 }
