@@ -357,13 +357,14 @@ async fn verify(
     output: &Output,
 ) -> Result<u8, Failure> {
     let name = storage_name(project, command.which.storage.as_deref())?;
-    let storage = project.storage(&name).await?;
-    // Found once, so that both steps look at the same one; what is not found is for the run to say.
-    let found = backups::find(storage.objects.as_ref(), &command.which.backup).await;
-    let backup = match found {
-        Ok(folder) => folder.prefix().trim_end_matches('/').to_owned(),
-        Err(_) => command.which.backup,
-    };
+    let mut backup = command.which.backup;
+    if scratch_server.is_some() {
+        // Found once, so that both steps look at the same one. What is not found is for the run to say.
+        let storage = project.storage(&name).await?;
+        if let Ok(folder) = backups::find(storage.objects.as_ref(), &backup).await {
+            backup = folder.prefix().trim_end_matches('/').to_owned();
+        }
+    }
     let mut parameters = Map::new();
     parameters.insert("storage".to_owned(), name.into());
     parameters.insert("backup".to_owned(), backup.into());
