@@ -1,8 +1,8 @@
-//! What a server sends, with long rows of a COPY cut into pieces.
+//! What a server sends, with the rows of a COPY in pieces of a good size.
 //!
-//! A server sends each row of a COPY as one message, and the driver keeps a message in memory until it has all of it: a field of
-//! 500 MB takes 500 MB. The protocol leaves it open where messages of a COPY end (PostgreSQL's `protocol.sgml`, "COPY
-//! Operations"), so a long one is told to the driver as many short ones.
+//! A server sends each row of a COPY as one message. The driver keeps a message in memory until it has all of it (a field of 500 MB
+//! takes 500 MB), and spends more on a short one than copying it costs. The protocol leaves it open where messages of a COPY end
+//! (PostgreSQL's `protocol.sgml`, "COPY Operations"), so the driver is told of one for all that arrives together.
 
 use std::future::Future;
 use std::io;
@@ -13,7 +13,7 @@ use tokio_postgres::Socket;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// Longer messages of a COPY are cut; and so much is read at once.
+/// So much is read at once: no piece is longer.
 const PIECE: usize = 64 * 1024;
 
 /// A kind, and the length of itself and what follows.
@@ -153,27 +153,27 @@ struct Splitter {
     ready: Vec<u8>,
     /// Of the next message, while it is not whole.
     header: Vec<u8>,
-    /// Bytes of the current message, or piece, that are still to come.
+    /// Bytes of the current message that are still to come.
     left: usize,
-    /// Bytes of a message that is being cut, behind the current piece.
-    rest: usize,
+    /// Whether it holds data of a COPY.
+    is_data: bool,
+    /// Where in `ready` the piece begins that takes more data.
+    piece: Option<usize>,
 }
 
 impl Splitter {
+    /// One piece for all the data that follows each other in `bytes`.
     fn push(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             if self.left > 0 {
                 let (now, later) = bytes.split_at(self.left.min(bytes.len()));
+                if self.is_data && self.piece.is_none() {
+                    self.piece = Some(self.ready.len());
+                    self.ready.extend_from_slice(&[COPY_DATA, 0, 0, 0, 0]);
+                }
                 self.ready.extend_from_slice(now);
                 self.left -= now.len();
                 bytes = later;
-            } else if self.rest > 0 {
-                self.left = self.rest.min(PIECE);
-                self.rest -= self.left;
-                // A piece is shorter than 2^32.
-                let length = (self.left + HEADER - 1) as u32;
-                self.ready.push(COPY_DATA);
-                self.ready.extend_from_slice(&length.to_be_bytes());
             } else {
                 let missing = HEADER - self.header.len();
                 let (now, later) = bytes.split_at(missing.min(bytes.len()));
@@ -182,6 +182,7 @@ impl Splitter {
                 self.begin();
             }
         }
+        self.end_piece();
     }
 
     /// Once the header is whole.
@@ -190,14 +191,21 @@ impl Splitter {
             return;
         };
         let length = u32::from_be_bytes([a, b, c, d]) as usize;
-        let body = length.saturating_sub(HEADER - 1);
-        if kind == COPY_DATA && body > PIECE {
-            self.rest = body;
-        } else {
+        self.left = length.saturating_sub(HEADER - 1);
+        self.is_data = kind == COPY_DATA;
+        if !self.is_data {
+            self.end_piece();
             self.ready.extend_from_slice(&self.header);
-            self.left = body;
         }
         self.header.clear();
+    }
+
+    fn end_piece(&mut self) {
+        if let Some(start) = self.piece.take() {
+            // No longer than what is read at once.
+            let length = (self.ready.len() - start - 1) as u32;
+            self.ready[start + 1..start + HEADER].copy_from_slice(&length.to_be_bytes());
+        }
     }
 }
 
@@ -247,31 +255,54 @@ mod tests {
         [&[kind][..], &length.to_be_bytes(), body].concat()
     }
 
+    /// Messages, those with data of a COPY joined where they follow each other, and the lengths they had.
+    fn joined(mut sent: &[u8]) -> (Vec<u8>, Vec<usize>) {
+        let (mut all, mut data, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
+        let flush = |data: &mut Vec<u8>, all: &mut Vec<u8>| {
+            if !data.is_empty() {
+                all.extend(message(COPY_DATA, &std::mem::take(data)));
+            }
+        };
+        while let [kind, a, b, c, d, ..] = *sent {
+            let (one, rest) = sent.split_at(1 + u32::from_be_bytes([a, b, c, d]) as usize);
+            sent = rest;
+            if kind == COPY_DATA {
+                data.extend_from_slice(&one[HEADER..]);
+                lengths.push(one.len() - HEADER);
+            } else {
+                flush(&mut data, &mut all);
+                all.extend_from_slice(one);
+            }
+        }
+        flush(&mut data, &mut all);
+        (all, lengths)
+    }
+
     #[test]
-    fn long_rows_are_cut_and_everything_else_stays() {
+    fn rows_come_in_pieces_and_everything_else_stays() {
         let long: Vec<u8> = (0..3 * PIECE + 17).map(|byte| byte as u8).collect();
-        let stays = [
+        let short = message(COPY_DATA, b"1\ta\n").repeat(1000);
+        let sent = [
             message(b'H', &[0, 0, 1, 0, 0]),
-            message(COPY_DATA, b"1\ta\n"),
-            message(COPY_DATA, &long[..PIECE]),
-        ]
-        .concat();
-        let after = [
+            short.clone(),
+            message(COPY_DATA, &long),
+            short,
             message(COPY_DATA, b""),
             message(b'c', b""),
             message(b'D', &long),
+            message(COPY_DATA, b"of the next"),
+            message(b'c', b""),
         ]
         .concat();
-        let sent = [stays.clone(), message(COPY_DATA, &long), after.clone()].concat();
-        let cut: Vec<u8> = long
-            .chunks(PIECE)
-            .flat_map(|piece| message(COPY_DATA, piece))
-            .collect();
-        let expected = [stays, cut, after].concat();
-        for step in [1, 3, 4096, PIECE + 1, sent.len()] {
+        let (expected, _) = joined(&sent);
+        for step in [1, 3, 4096, PIECE] {
             let mut splitter = Splitter::default();
             sent.chunks(step).for_each(|chunk| splitter.push(chunk));
-            assert!(splitter.ready == expected, "in steps of {step}");
+            let (all, pieces) = joined(&splitter.ready);
+            assert!(all == expected, "in steps of {step}");
+            assert!(pieces.iter().all(|length| *length <= PIECE));
+            // Not one for each row.
+            assert!(step < PIECE || pieces.len() < 10, "{pieces:?}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Scratch databases: names that no other program takes, and how they go again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
@@ -12,6 +12,10 @@ const NAME_BYTES_MAX: usize = 63;
 /// How often a session that was ended is looked for.
 const LOOKS: usize = 100;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
+/// How long a database that cannot be dropped yet is tried again, and how often.
+const PATIENCE: Duration = Duration::from_secs(60);
+const BETWEEN_TRIES: Duration = Duration::from_millis(250);
 
 /// `app_scratch_` and random digits: recognisable beside the database that it is for, and never taken by somebody else.
 pub fn scratch_name(database: &str, run: Uuid, number: usize) -> String {
@@ -28,12 +32,31 @@ pub fn scratch_name(database: &str, run: Uuid, number: usize) -> String {
     format!("{}{suffix}", &database[..end])
 }
 
-/// Drops a database by a connection to another one of its server; says whether there was one. A session that is just creating it (its
-/// program was killed, and the server does not know) is ended first.
+/// Drops a database by a connection to another one of its server; says whether there was one. A session whose statement has failed
+/// tells so before it lets go of its locks: what is in the way may go by itself.
 pub async fn drop_scratch(
     maintenance: &ConnectionSettings,
     name: &str,
 ) -> Result<bool, DatabaseError> {
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        match try_drop(maintenance, name).await {
+            Err(error) if passes(&error) && Instant::now() < give_up => {
+                tokio::time::sleep(BETWEEN_TRIES).await;
+            }
+            dropped => return dropped,
+        }
+    }
+}
+
+/// What others end by themselves: a full table of locks (out_of_memory), and sessions of a database that is to be dropped
+/// (object_in_use).
+fn passes(error: &DatabaseError) -> bool {
+    matches!(error.sqlstate(), Some("53200" | "55006"))
+}
+
+/// A session that is just creating it (its program was killed, and the server does not know) is ended first.
+async fn try_drop(maintenance: &ConnectionSettings, name: &str) -> Result<bool, DatabaseError> {
     let connection = connect(maintenance, "orchestrator").await?;
     let client = &connection.client;
     let quoted = format!("\"{}\"", name.replace('"', "\"\""));

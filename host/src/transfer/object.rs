@@ -18,16 +18,20 @@ pub async fn store(
     mut writer: Box<dyn ObjectWriter>,
 ) -> Result<Receipt, Failure> {
     let parts = Parts::default();
+    // The only part of an object that is stored as it is has been hashed as such.
+    let is_one = sources.len() == 1 && keys.is_none();
     let mut chunks = joined(sources, parts.clone());
     if let Some(keys) = keys {
         chunks = encryption::encrypt(chunks, keys)?;
     }
-    let mut hash = Sha256::new();
+    let mut hash = (!is_one).then(Sha256::new);
     let mut bytes = 0;
     while let Some(chunk) = chunks.next().await {
         let written = match chunk {
             Ok(chunk) => {
-                hash.update(&chunk);
+                if let Some(hash) = &mut hash {
+                    hash.update(&chunk);
+                }
                 bytes += chunk.len() as u64;
                 writer.write(chunk).await.map_err(Failure::from)
             }
@@ -46,9 +50,16 @@ pub async fn store(
         )));
     }
     let parts = parts.take();
+    let sha256 = match hash {
+        Some(hash) => hex::encode(hash.finalize()),
+        None => parts
+            .first()
+            .map(|part| part.sha256.clone())
+            .unwrap_or_default(),
+    };
     Ok(Receipt {
         bytes,
-        sha256: hex::encode(hash.finalize()),
+        sha256,
         plain_bytes: parts.iter().map(|part| part.plain_bytes).sum(),
         rows: parts
             .iter()

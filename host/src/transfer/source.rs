@@ -3,13 +3,14 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::codec::BLOCK_BYTES;
 use super::meter::Meter;
 use super::turn::Turn;
 use crate::failure::Failure;
@@ -49,7 +50,8 @@ impl Source {
         let meter = Arc::new(Meter::default());
         let count = meter.clone();
         Self {
-            chunks: gather(chunks)
+            // In blocks, so that a codec takes them as they are.
+            chunks: gather_to(chunks, BLOCK_BYTES)
                 .inspect_ok(move |chunk| {
                     let rows = memchr::memchr_iter(b'\n', chunk).count();
                     count.add(chunk.len() as u64, rows as u64);
@@ -220,7 +222,7 @@ pub fn gather(chunks: Chunks) -> Chunks {
 
 /// Joins small chunks to at least this size, all but the last.
 pub fn gather_to(chunks: Chunks, bytes: usize) -> Chunks {
-    let state = (chunks, BytesMut::new(), false);
+    let state = (chunks, Vec::new(), false);
     stream::unfold(state, move |(mut chunks, mut buffer, ended)| async move {
         if ended {
             return None;
@@ -233,21 +235,24 @@ pub fn gather_to(chunks: Chunks, bytes: usize) -> Chunks {
                 }
                 Some(Ok(chunk)) => {
                     if buffer.capacity() == 0 {
-                        buffer.reserve(bytes + bytes / 4);
+                        buffer.reserve_exact(bytes + SURPLUS_BYTES);
                     }
                     buffer.extend_from_slice(&chunk);
                     if buffer.len() >= bytes {
-                        return Some((Ok(buffer.split().freeze()), (chunks, buffer, false)));
+                        return Some((Ok(buffer.into()), (chunks, Vec::new(), false)));
                     }
                 }
                 Some(Err(failure)) => return Some((Err(failure), (chunks, buffer, true))),
                 None if buffer.is_empty() => return None,
-                None => return Some((Ok(buffer.split().freeze()), (chunks, buffer, true))),
+                None => return Some((Ok(buffer.into()), (chunks, Vec::new(), true))),
             }
         }
     })
     .boxed()
 }
+
+/// What the last of the chunks that are joined may be longer than the room that is left: a piece of a COPY.
+const SURPLUS_BYTES: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -12,6 +12,9 @@ use crate::names::rename_database;
 use crate::sessions::script;
 use crate::statements::{Style, new_owner};
 
+/// How long a database that cannot be dropped yet is tried again.
+const PATIENCE_MS: u64 = 60_000;
+
 /// The maintenance database of the target's server.
 pub struct Maintenance {
     binding: String,
@@ -144,9 +147,23 @@ impl Maintenance {
         Ok(())
     }
 
-    /// Drops the database again, whoever is connected to it. On a connection of its own: what went wrong before may have been a
-    /// restart of the server.
+    /// Drops the database again, whoever is connected to it. A session whose statement has failed tells so before it lets go of its locks:
+    /// what is in the way may go by itself.
     pub fn drop_database(&self) -> Result<(), Error> {
+        let give_up = run::now() + PATIENCE_MS;
+        loop {
+            match self.try_drop() {
+                Err(error) if passes(&error) && run::now() < give_up => {
+                    self.execute("SELECT pg_catalog.pg_sleep(0.25)")
+                        .map_err(|_| error)?;
+                }
+                dropped => return dropped,
+            }
+        }
+    }
+
+    /// On a connection of its own: what went wrong before may have been a restart of the server.
+    fn try_drop(&self) -> Result<(), Error> {
         let database = quote_identifier(&self.database);
         let drop = format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)");
         let connection = connect(&self.binding, Target::Maintenance)?;
@@ -156,6 +173,12 @@ impl Maintenance {
     fn execute(&self, sql: &str) -> Result<(), Error> {
         self.connection.execute(sql, &[]).map(|_| ())
     }
+}
+
+/// What others end by themselves: a full table of locks (out_of_memory), and sessions of a database that is to be dropped
+/// (object_in_use).
+fn passes(error: &Error) -> bool {
+    matches!(error.sqlstate.as_deref(), Some("53200" | "55006"))
 }
 
 fn rename(from: &str, to: &str) -> String {

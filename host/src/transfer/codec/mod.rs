@@ -3,6 +3,7 @@
 pub mod custom;
 pub mod gzip;
 pub mod lz4;
+mod member;
 pub mod zstd;
 
 use bytes::{Buf, Bytes};
