@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use end_to_end::{Fault, FaultyProxy, Moto, Outcome, PostgresServer, Project, Strike, Version};
 
-use crate::{project, statuses};
+use crate::{project_in_bucket, statuses};
 
 const MIB: usize = 1 << 20;
 
@@ -28,15 +28,7 @@ impl Stage {
         let moto = Moto::start();
         moto.create_bucket("backups");
         let proxy = FaultyProxy::start(moto.address());
-        let project = project(&server);
-        let config = project.read("orchestrator.toml").replace(
-            "url = \"file:backups\"",
-            &format!(
-                "url = \"s3://backups/team\"\nendpoint = \"{}\"\npath_style = true\naccess_key = \"any\"\nsecret_key = \"the-secret-of-s3\"",
-                proxy.endpoint()
-            ),
-        );
-        project.write("orchestrator.toml", &config);
+        let project = project_in_bucket(&server, &proxy.endpoint());
         Self {
             server,
             moto,

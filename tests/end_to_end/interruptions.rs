@@ -1,11 +1,11 @@
 //! Ctrl-C, SIGTERM and kill -9 in the middle: a closed record, no half backup, and a next run that works.
 
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, Command};
+use std::time::Duration;
 
-use end_to_end::{Fault, FaultyProxy, Moto, PostgresServer, Project, Strike, Version};
+use end_to_end::{Fault, FaultyProxy, Moto, PostgresServer, Project, Strike, Version, wait_for};
 
-use crate::{files, project, statuses};
+use crate::{SLOW_BACKUP, files, project, project_in_bucket, start, statuses};
 
 /// A table that takes seconds to back up with one connection, so that there is a middle.
 fn fill(server: &PostgresServer) {
@@ -16,34 +16,10 @@ fn fill(server: &PostgresServer) {
     );
 }
 
-fn start(project: &Project) -> Child {
-    project
-        .command([
-            "backup",
-            "create",
-            "--database",
-            "source",
-            "--jobs",
-            "1",
-            "--compress",
-            "9",
-        ])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts")
-}
-
 /// Waits until bytes of the backup lie in the storage.
 fn wait_for_bytes(project: &Project) {
-    let began = Instant::now();
-    while files(&project.path().join("backups")).is_empty() {
-        assert!(
-            began.elapsed() < Duration::from_secs(60),
-            "the backup does not begin"
-        );
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let backups = project.path().join("backups");
+    wait_for("a backup begins", || !files(&backups).is_empty());
 }
 
 fn signal(child: &Child, name: &str) {
@@ -58,14 +34,9 @@ fn signal(child: &Child, name: &str) {
 
 fn assert_nothing_runs(server: &PostgresServer) {
     let busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'source' AND pid <> pg_backend_pid() AND state <> 'idle'";
-    let began = Instant::now();
-    while server.psql("source", busy) != "0" {
-        assert!(
-            began.elapsed() < Duration::from_secs(10),
-            "a statement still runs"
-        );
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_for("the end of all statements", || {
+        server.psql("source", busy) == "0"
+    });
 }
 
 #[test]
@@ -74,7 +45,7 @@ fn a_signal_ends_a_backup_in_good_order() {
     fill(&server);
     let project = project(&server);
     for name in ["INT", "TERM"] {
-        let mut child = start(&project);
+        let mut child = start(&project, &SLOW_BACKUP);
         wait_for_bytes(&project);
         signal(&child, name);
         let status = child.wait().expect("the program ends");
@@ -93,7 +64,7 @@ fn a_killed_backup_is_closed_and_cleaned_up_by_the_next_start() {
     let server = PostgresServer::start(Version::V15);
     fill(&server);
     let project = project(&server);
-    let mut child = start(&project);
+    let mut child = start(&project, &SLOW_BACKUP);
     wait_for_bytes(&project);
     signal(&child, "KILL");
     child.wait().expect("the program ends");
@@ -125,28 +96,19 @@ fn a_signal_in_a_restore_leaves_no_half_database() {
     project
         .run(["backup", "create", "--database", "source"])
         .expect_code(0);
-    let mut child = project
-        .command([
-            "restore",
-            "latest",
-            "--to",
-            "target",
-            "--create",
-            "--skip-verify",
-        ])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts");
+    let restore = [
+        "restore",
+        "latest",
+        "--to",
+        "target",
+        "--create",
+        "--skip-verify",
+    ];
+    let mut child = start(&project, &restore);
     let exists = "SELECT count(*) FROM pg_database WHERE datname = 'target'";
-    let began = Instant::now();
-    while server.psql("postgres", exists) == "0" {
-        assert!(
-            began.elapsed() < Duration::from_secs(60),
-            "the restore does not begin"
-        );
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_for("a restore begins", || {
+        server.psql("postgres", exists) == "1"
+    });
     std::thread::sleep(Duration::from_millis(300));
     signal(&child, "INT");
     let status = child.wait().expect("the program ends");
@@ -162,26 +124,11 @@ fn what_a_killed_backup_had_on_its_way_makes_no_backup_when_it_arrives() {
     let moto = Moto::start();
     moto.create_bucket("backups");
     let proxy = FaultyProxy::start(moto.address());
-    let project = project(&server);
-    let config = project.read("orchestrator.toml").replace(
-        "url = \"file:backups\"",
-        &format!(
-            "url = \"s3://backups\"\nendpoint = \"{}\"\npath_style = true\naccess_key = \"any\"\nsecret_key = \"anything\"",
-            proxy.endpoint()
-        ),
-    );
-    project.write("orchestrator.toml", &config);
+    let project = project_in_bucket(&server, &proxy.endpoint());
     let held = Fault::Delay(Duration::from_secs(4));
     proxy.set([Strike::new(held).on("PUT").at("/manifest.json")]);
-    let mut child = start(&project);
-    let wait_for = |what: &str, happened: &dyn Fn() -> bool| {
-        let began = Instant::now();
-        while !happened() {
-            assert!(began.elapsed() < Duration::from_secs(60), "{what}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    };
-    wait_for("the manifest is sent", &|| proxy.struck() == 1);
+    let mut child = start(&project, &SLOW_BACKUP);
+    wait_for("the manifest is sent", || proxy.struck() == 1);
     signal(&child, "KILL");
     child.wait().expect("the program ends");
 
@@ -193,7 +140,7 @@ fn what_a_killed_backup_had_on_its_way_makes_no_backup_when_it_arrives() {
     let listed = project.run(["backup", "list"]).expect_code(0);
     assert!(listed.stderr.contains("was removed"), "{}", listed.stderr);
     assert_eq!(keys(), 0);
-    wait_for("the manifest arrives", &|| keys() == 1);
+    wait_for("the manifest arrives", || keys() == 1);
     let listed = project.run(["backup", "list"]).expect_code(0);
     assert!(listed.stdout.contains("no backups"), "{}", listed.stdout);
     assert_eq!(keys(), 0);

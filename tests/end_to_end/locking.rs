@@ -4,9 +4,9 @@ use std::io::Write;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use end_to_end::{PostgresServer, Version};
+use end_to_end::{PostgresServer, Version, wait_for};
 
-use crate::{files, project, statuses};
+use crate::{files, project, start, statuses};
 
 /// A session that somebody else keeps open.
 struct Somebody {
@@ -37,14 +37,7 @@ impl Somebody {
 }
 
 fn wait_until(server: &PostgresServer, question: &str) {
-    let began = Instant::now();
-    while server.psql("source", question) != "t" {
-        assert!(
-            began.elapsed() < Duration::from_secs(60),
-            "never: {question}"
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_for(question, || server.psql("source", question) == "t");
 }
 
 /// The table is held exclusively, and a backup waits for it.
@@ -168,12 +161,7 @@ fn what_changes_while_a_lock_is_waited_for_is_never_dumped_wrong() {
         let mut somebody = Somebody::connects(&server);
         somebody.says("BEGIN; LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE;");
         wait_until(&server, HELD);
-        let backup = project
-            .command(["backup", "create", "--database", "source"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        let backup = start(&project, &["backup", "create", "--database", "source"]);
         wait_until(&server, WAITING);
         somebody.says(change);
         somebody.says("COMMIT;");

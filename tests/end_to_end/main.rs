@@ -20,6 +20,7 @@ mod storages;
 mod surroundings;
 
 use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 
 use end_to_end::{PostgresServer, Project};
 use serde_json::Value;
@@ -35,6 +36,41 @@ fn project(server: &PostgresServer) -> Project {
         binding("records"),
     );
     Project::new(env!("CARGO_BIN_EXE_orchestrator"), &config)
+}
+
+/// The same with backups in the bucket `backups`, below `team/`.
+fn project_in_bucket(server: &PostgresServer, endpoint: &str) -> Project {
+    let project = project(server);
+    let config = project.read("orchestrator.toml").replace(
+        "url = \"file:backups\"",
+        &format!(
+            "url = \"s3://backups/team\"\nendpoint = \"{endpoint}\"\npath_style = true\naccess_key = \"any\"\nsecret_key = \"the-secret-of-s3\""
+        ),
+    );
+    project.write("orchestrator.toml", &config);
+    project
+}
+
+/// Takes as long as a backup of `source` can.
+const SLOW_BACKUP: [&str; 8] = [
+    "backup",
+    "create",
+    "--database",
+    "source",
+    "--jobs",
+    "1",
+    "--compress",
+    "9",
+];
+
+/// Starts the program, to be watched or interrupted.
+fn start(project: &Project, arguments: &[&str]) -> Child {
+    project
+        .command(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts")
 }
 
 /// Backs up `source`; the folder of the backup.

@@ -1,11 +1,11 @@
 //! Restores beside a database: to take its place, or to see whether the backup is any good.
 
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use end_to_end::{PostgresServer, Version};
+use end_to_end::{PostgresServer, Version, wait_for};
 
-use crate::{back_up, project, statuses};
+use crate::{back_up, project, start, statuses};
 
 const DATABASES: &str = "SELECT coalesce(string_agg(datname, ' ' ORDER BY datname), '') FROM pg_database WHERE datname ~ '^(target|source)'";
 
@@ -108,17 +108,10 @@ fn a_killed_swap_leaves_the_database_and_no_other() {
     back_up(&project);
     server.create_example("target");
     let before = server.pg_dump("target");
-    let mut child = project
-        .command(["restore", "latest", "--to", "target", "--swap"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts");
-    let began = Instant::now();
-    while !server.psql("postgres", DATABASES).contains("_scratch_") {
-        assert!(began.elapsed() < Duration::from_secs(60), "nothing begins");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let mut child = start(&project, &["restore", "latest", "--to", "target", "--swap"]);
+    wait_for("a restore begins", || {
+        server.psql("postgres", DATABASES).contains("_scratch_")
+    });
     std::thread::sleep(Duration::from_millis(400));
     child.kill().expect("the program runs");
     child.wait().expect("the program ends");

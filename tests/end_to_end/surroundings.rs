@@ -1,37 +1,16 @@
 //! Backups and restores where the server is not a quiet primary: a standby, a pooler in between, a restart on the way.
 
 use std::path::Path;
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Child;
+use std::time::Duration;
 
-use end_to_end::{PgBouncer, PostgresServer, Project, Version};
+use end_to_end::{PgBouncer, PostgresServer, Project, Version, wait_for};
 
 use crate::round_trips::{assert_same, rows_sorted};
-use crate::{back_up_with, files, project, statuses};
+use crate::{SLOW_BACKUP, back_up_with, files, project, start, statuses};
 
 /// One table that takes seconds to copy.
 const BIG: &str = "CREATE TABLE big AS SELECT i AS id, md5(i::text) || md5((i * 7)::text) AS text FROM generate_series(1, 2000000) i";
-
-/// Takes as long as it can.
-const SLOW_BACKUP: [&str; 8] = [
-    "backup",
-    "create",
-    "--database",
-    "source",
-    "--jobs",
-    "1",
-    "--compress",
-    "9",
-];
-
-fn start(project: &Project, arguments: &[&str]) -> Child {
-    project
-        .command(arguments)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts")
-}
 
 /// The exit code and stderr.
 fn end(child: Child) -> (Option<i32>, String) {
@@ -40,16 +19,8 @@ fn end(child: Child) -> (Option<i32>, String) {
     (output.status.code(), stderr)
 }
 
-fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !there() {
-        assert!(began.elapsed() < Duration::from_secs(60), "{what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
 fn wait_for_bytes(backups: &Path) {
-    wait_for("the backup does not begin", || !files(backups).is_empty());
+    wait_for("a backup begins", || !files(backups).is_empty());
 }
 
 /// The same configuration with another address of `source`.
@@ -306,7 +277,7 @@ fn restarts(version: Version) {
                 "--skip-verify",
             ],
         );
-        wait_for("the restore does not begin", || {
+        wait_for("a restore begins", || {
             server.psql("postgres", exists) == "1"
         });
         std::thread::sleep(Duration::from_millis(300));

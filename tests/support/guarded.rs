@@ -88,6 +88,12 @@ pub(crate) fn free_port() -> u16 {
         .port()
 }
 
+/// Waits until something has happened. `what` is said when it does not.
+#[track_caller]
+pub fn wait_for(what: &str, happened: impl FnMut() -> bool) {
+    assert!(wait_until(happened), "waited in vain: {what}");
+}
+
 /// Asks again and again until the answer is yes. `false` when patience ends.
 pub(crate) fn wait_until(mut ready: impl FnMut() -> bool) -> bool {
     let begun = Instant::now();
@@ -95,7 +101,7 @@ pub(crate) fn wait_until(mut ready: impl FnMut() -> bool) -> bool {
         if ready() {
             return true;
         }
-        thread::sleep(Duration::from_millis(25));
+        thread::sleep(Duration::from_millis(5));
     }
     false
 }

@@ -16,6 +16,7 @@ mod small_disk;
 mod tests;
 
 pub use faulty_proxy::{Fault, FaultyProxy, Strike};
+pub use guarded::wait_for;
 pub use http::Response;
 pub use moto::Moto;
 pub use pgbouncer::PgBouncer;

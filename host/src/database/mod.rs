@@ -26,6 +26,7 @@ mod service_file;
 mod settings;
 mod settings_builder;
 mod tls;
+mod unencrypted;
 mod verification;
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ use tokio_postgres::Socket;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::unencrypted::Unencrypted;
+
 /// So much is read at once: no piece is longer.
 const PIECE: usize = 64 * 1024;
 
@@ -66,7 +68,7 @@ impl TlsConnect<Socket> for Handshake {
         Box::pin(async move {
             Ok(Pieces::new(match self.0 {
                 Some(tls) => Box::new(tls.connect(socket).await?),
-                None => Box::new(Plain(socket)),
+                None => Box::new(Unencrypted(socket)),
             }))
         })
     }
@@ -206,43 +208,6 @@ impl Splitter {
             let length = (self.ready.len() - start - 1) as u32;
             self.ready[start + 1..start + HEADER].copy_from_slice(&length.to_be_bytes());
         }
-    }
-}
-
-/// A socket as it is.
-struct Plain(Socket);
-
-impl TlsStream for Plain {
-    fn channel_binding(&self) -> ChannelBinding {
-        ChannelBinding::none()
-    }
-}
-
-impl AsyncRead for Plain {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        output: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(context, output)
-    }
-}
-
-impl AsyncWrite for Plain {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
     }
 }
 

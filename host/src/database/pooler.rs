@@ -8,14 +8,13 @@
 //! transaction any session that is free (`pool_mode = transaction`) loses settings, or leaves them to others.
 
 use super::settings::ConnectionSettings;
+use super::unencrypted::Unencrypted;
 use super::{DatabaseError, connect};
 use std::future::{Ready, ready};
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
-use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio_postgres::tls::TlsConnect;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 /// Codes in place of a protocol version (PostgreSQL's `src/include/libpq/pqcomm.h`).
@@ -27,7 +26,7 @@ pub(super) async fn announced_process_id(client: &Client) -> Option<i32> {
     let (ours, theirs) = tokio::io::duplex(64);
     let token = client.cancel_token();
     let (sent, received) = tokio::join!(
-        token.cancel_query_raw(ours, Unencrypted),
+        token.cancel_query_raw(ours, ToOurselves),
         read_cancel_request(theirs)
     );
     sent.ok()?;
@@ -96,52 +95,16 @@ async fn read_cancel_request(mut stream: DuplexStream) -> io::Result<i32> {
     }
 }
 
-/// Claims to encrypt, for a stream that never leaves this function.
-struct Unencrypted;
+/// Claims to encrypt a stream that never leaves this program.
+struct ToOurselves;
 
-struct Plain(DuplexStream);
-
-impl TlsConnect<DuplexStream> for Unencrypted {
-    type Stream = Plain;
+impl TlsConnect<DuplexStream> for ToOurselves {
+    type Stream = Unencrypted<DuplexStream>;
     type Error = io::Error;
-    type Future = Ready<io::Result<Plain>>;
+    type Future = Ready<io::Result<Self::Stream>>;
 
     fn connect(self, stream: DuplexStream) -> Self::Future {
-        ready(Ok(Plain(stream)))
-    }
-}
-
-impl TlsStream for Plain {
-    fn channel_binding(&self) -> ChannelBinding {
-        ChannelBinding::none()
-    }
-}
-
-impl AsyncRead for Plain {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Plain {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        ready(Ok(Unencrypted(stream)))
     }
 }
 

@@ -1,14 +1,12 @@
 //! Reads a backup back and checks every byte against its manifest.
 
-mod comparison;
 mod reading;
 
+use archive::manifest::{Comparison, compare};
 use archive::{Manifest, layout};
 use orchestrator_sdk::{Error, Operation, run, storage};
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-use comparison::{Comparison, compare};
 
 /// A manifest that is longer than this is none of a backup.
 const MANIFEST_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -8,9 +8,8 @@ mod moments;
 mod place;
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
-use end_to_end::{PostgresServer, Project, Version};
+use end_to_end::{PostgresServer, Project, Version, wait_for};
 use serde_json::Value;
 
 use self::moments::{Moments, kill_after, kills};
@@ -31,15 +30,9 @@ fn fill(server: &PostgresServer) {
 /// What must be as it was in the end: databases and roles, and no sessions but this one.
 fn on_the_server(server: &PostgresServer) -> String {
     let sessions = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
-    let began = Instant::now();
-    while server.psql("postgres", sessions) != "0" {
-        assert!(
-            began.elapsed() < Duration::from_secs(30),
-            "sessions outlive the program:\n{}",
-            server.psql("postgres", "SELECT datname, state, query FROM pg_stat_activity WHERE backend_type = 'client backend'")
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_for("the end of the program's sessions", || {
+        server.psql("postgres", sessions) == "0"
+    });
     server.psql(
         "postgres",
         "SELECT 'database ' || datname FROM pg_database UNION ALL SELECT 'role ' || rolname FROM pg_roles ORDER BY 1",

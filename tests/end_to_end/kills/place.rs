@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use end_to_end::{Moto, PostgresServer, Project};
 
-use crate::{files, project};
+use crate::{files, project, project_in_bucket};
 
 /// Where the backups lie, and how to look into it without the program.
 pub enum Place {
@@ -20,18 +20,10 @@ impl Place {
     }
 
     pub fn project(&self, server: &PostgresServer) -> Project {
-        let project = project(server);
-        if let Self::Bucket(moto) = self {
-            let config = project.read("orchestrator.toml").replace(
-                "url = \"file:backups\"",
-                &format!(
-                    "url = \"s3://backups/team\"\nendpoint = \"{}\"\npath_style = true\naccess_key = \"any\"\nsecret_key = \"anything\"",
-                    moto.endpoint()
-                ),
-            );
-            project.write("orchestrator.toml", &config);
+        match self {
+            Self::Folder => project(server),
+            Self::Bucket(moto) => project_in_bucket(server, &moto.endpoint()),
         }
-        project
     }
 
     /// The folders of all objects, finished or not, and how many uploads are unfinished.

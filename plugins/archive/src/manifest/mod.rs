@@ -1,12 +1,14 @@
 //! `manifest.json`, the last object of a backup: what the archive cannot say about itself, and what every byte of it has to be.
 
 mod check;
+mod comparison;
 mod objects;
 mod seal;
 
 use serde::{Deserialize, Serialize};
 
 pub use check::ManifestError;
+pub use comparison::{Comparison, compare};
 pub use objects::{Chunk, StoredObject, TableData, Totals};
 
 use crate::layout::{BackupId, BackupKind, ENCRYPTED};

@@ -136,16 +136,11 @@ pub fn comment(writer: &mut Writer<'_>, constraint: &Constraint, dump_id: u32) {
         return;
     };
     let relation = &writer.catalog.relations[table];
-    let name = quote_identifier(&relation.name);
-    let kind = format!("CONSTRAINT {} ON", quote_identifier(&constraint.name));
-    writer.comment(
-        Subject {
-            kind: &kind,
-            name: &name,
-            schema: Some(&relation.schema),
-            owner: &relation.owner,
-            dump_id,
-        },
+    writer.comment_on_part(
+        "CONSTRAINT",
+        &constraint.name,
+        relation,
+        dump_id,
         CatalogId::new(class::CONSTRAINT, constraint.oid),
     );
 }

@@ -2,7 +2,7 @@
 
 use archive::{Entry, Section};
 
-use super::writer::{Subject, Writer, entry};
+use super::writer::{PartOfRelation, Writer, entry};
 use crate::identifiers::quote_identifier;
 use crate::model::{CatalogId, class};
 
@@ -37,33 +37,16 @@ pub fn write(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
     if let Some(check) = &policy.with_check {
         sql.push_str(&format!(" WITH CHECK ({check})"));
     }
-    let id = CatalogId::new(class::POLICY, policy.oid);
-    writer.add(Entry {
-        definition: Some(sql + ";\n"),
-        drop_statement: Some(format!("DROP POLICY {name} ON {table};\n")),
-        namespace: Some(relation.schema.to_string()),
-        owner: Some(relation.owner.to_string()),
-        ..entry(
-            dump_id,
-            id,
-            "POLICY",
-            Section::PostData,
-            format!("{} {}", relation.name, policy.name),
-        )
-    });
-    let (kind, on) = (
-        format!("POLICY {name} ON"),
-        quote_identifier(&relation.name),
-    );
-    writer.comment(
-        Subject {
-            kind: &kind,
-            name: &on,
-            schema: Some(&relation.schema),
-            owner: &relation.owner,
-            dump_id,
+    writer.add_part(
+        dump_id,
+        PartOfRelation {
+            desc: "POLICY",
+            id: CatalogId::new(class::POLICY, policy.oid),
+            name: &policy.name,
+            relation,
+            definition: sql + ";\n",
+            drop_statement: format!("DROP POLICY {name} ON {table};\n"),
         },
-        id,
     );
 }
 

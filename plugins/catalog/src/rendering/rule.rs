@@ -1,9 +1,7 @@
 //! CREATE RULE, and the query of a view that had to begin without one.
 
-use archive::{Entry, Section};
-
 use super::view;
-use super::writer::{Subject, Writer, entry};
+use super::writer::{PartOfRelation, Writer};
 use crate::identifiers::quote_identifier;
 use crate::model::{CatalogId, class};
 use crate::ordering::Node;
@@ -38,29 +36,15 @@ pub fn write(writer: &mut Writer<'_>, node: &Node<'_>, dump_id: u32, at: usize) 
         'D' => definition.push_str(&format!("ALTER TABLE {table} DISABLE RULE {name};\n")),
         _ => {}
     }
-    let id = CatalogId::new(class::REWRITE, rule.oid);
-    writer.add(Entry {
-        definition: Some(definition),
-        drop_statement: Some(drop_statement),
-        namespace: Some(relation.schema.to_string()),
-        owner: Some(relation.owner.to_string()),
-        ..entry(
-            dump_id,
-            id,
-            "RULE",
-            Section::PostData,
-            format!("{} {}", relation.name, rule.name),
-        )
-    });
-    let (kind, on) = (format!("RULE {name} ON"), quote_identifier(&relation.name));
-    writer.comment(
-        Subject {
-            kind: &kind,
-            name: &on,
-            schema: Some(&relation.schema),
-            owner: &relation.owner,
-            dump_id,
+    writer.add_part(
+        dump_id,
+        PartOfRelation {
+            desc: "RULE",
+            id: CatalogId::new(class::REWRITE, rule.oid),
+            name: &rule.name,
+            relation,
+            definition,
+            drop_statement,
         },
-        id,
     );
 }

@@ -1,9 +1,7 @@
 //! CREATE TRIGGER.
 
-use archive::{Entry, Section};
-
 use super::extension_dependencies;
-use super::writer::{Subject, Writer, entry};
+use super::writer::{PartOfRelation, Writer};
 use crate::identifiers::quote_identifier;
 use crate::model::{CatalogId, class};
 use crate::ordering::Node;
@@ -34,32 +32,15 @@ pub fn write(writer: &mut Writer<'_>, node: &Node<'_>, dump_id: u32, at: usize) 
     if let Some(state) = state.or_else(|| trigger.is_clone.then_some("ENABLE")) {
         definition.push_str(&format!("\nALTER TABLE {table} {state} TRIGGER {name};\n"));
     }
-    let id = CatalogId::new(class::TRIGGER, trigger.oid);
-    writer.add(Entry {
-        definition: Some(definition),
-        drop_statement: Some(drop_statement),
-        namespace: Some(relation.schema.to_string()),
-        owner: Some(relation.owner.to_string()),
-        ..entry(
-            dump_id,
-            id,
-            "TRIGGER",
-            Section::PostData,
-            format!("{} {}", relation.name, trigger.name),
-        )
-    });
-    let (kind, on) = (
-        format!("TRIGGER {name} ON"),
-        quote_identifier(&relation.name),
-    );
-    writer.comment(
-        Subject {
-            kind: &kind,
-            name: &on,
-            schema: Some(&relation.schema),
-            owner: &relation.owner,
-            dump_id,
+    writer.add_part(
+        dump_id,
+        PartOfRelation {
+            desc: "TRIGGER",
+            id: CatalogId::new(class::TRIGGER, trigger.oid),
+            name: &trigger.name,
+            relation,
+            definition,
+            drop_statement,
         },
-        id,
     );
 }

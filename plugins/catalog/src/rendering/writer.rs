@@ -7,7 +7,7 @@ use archive::{Entry, Section};
 use super::access::{self, Privileges};
 use crate::dump::TableData;
 use crate::identifiers::{quote_identifier, quote_literal};
-use crate::model::{Access, Catalog, CatalogId, Name};
+use crate::model::{Access, Catalog, CatalogId, Name, Relation};
 use crate::ordering::Graph;
 
 /// The entries so far.
@@ -37,6 +37,17 @@ pub struct Subject<'a> {
     pub owner: &'a str,
     /// The entry that must come first.
     pub dump_id: u32,
+}
+
+/// What hangs on a relation and has its owner: a trigger, a rule, a policy.
+pub struct PartOfRelation<'a> {
+    /// `TRIGGER`
+    pub desc: &'a str,
+    pub id: CatalogId,
+    pub name: &'a str,
+    pub relation: &'a Relation,
+    pub definition: String,
+    pub drop_statement: String,
 }
 
 /// An entry with nothing but its essentials.
@@ -109,6 +120,48 @@ impl<'a> Writer<'a> {
             self.roles.insert(owner.clone());
         }
         self.entries.push(entry);
+    }
+
+    /// The entry of what hangs on a relation, and its comment.
+    pub fn add_part(&mut self, dump_id: u32, part: PartOfRelation<'_>) {
+        let PartOfRelation {
+            desc,
+            id,
+            name,
+            relation,
+            definition,
+            drop_statement,
+        } = part;
+        let tag = format!("{} {name}", relation.name);
+        self.add(Entry {
+            definition: Some(definition),
+            drop_statement: Some(drop_statement),
+            namespace: Some(relation.schema.to_string()),
+            owner: Some(relation.owner.to_string()),
+            ..entry(dump_id, id, desc, Section::PostData, tag)
+        });
+        self.comment_on_part(desc, name, relation, dump_id, id);
+    }
+
+    /// The comment on what hangs on a relation, if it has one.
+    pub fn comment_on_part(
+        &mut self,
+        desc: &str,
+        name: &str,
+        relation: &Relation,
+        dump_id: u32,
+        id: CatalogId,
+    ) {
+        self.comment(
+            Subject {
+                kind: &format!("{desc} {} ON", quote_identifier(name)),
+                name: &quote_identifier(&relation.name),
+                schema: Some(&relation.schema),
+                owner: &relation.owner,
+                dump_id,
+            },
+            id,
+        );
     }
 
     /// The comment on an object, if it has one.

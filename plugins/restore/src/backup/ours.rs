@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use archive::manifest::StoredObject;
+use archive::manifest::compare;
 use archive::{Manifest, Toc, layout};
 use orchestrator_sdk::Error;
 use orchestrator_sdk::storage::Store;
@@ -46,12 +46,12 @@ pub fn open(store: Store, prefix: &str, manifest: Manifest) -> Result<Backup, Er
 
 /// Names the objects that are missing or have another length than the manifest says.
 fn compare_lengths(store: &Store, prefix: &str, manifest: &Manifest) -> Result<(), Error> {
-    let mut lengths = HashMap::new();
+    let mut stored = Vec::new();
     store.for_each(&format!("{prefix}/"), |object| {
-        lengths.insert(object.key[prefix.len() + 1..].to_owned(), object.bytes);
+        stored.push((object.key[prefix.len() + 1..].to_owned(), object.bytes));
         Ok(())
     })?;
-    let problems = differences(manifest, &lengths);
+    let problems = compare(manifest, &stored).problems;
     if problems.is_empty() {
         return Ok(());
     }
@@ -59,18 +59,6 @@ fn compare_lengths(store: &Store, prefix: &str, manifest: &Manifest) -> Result<(
         "the backup at {prefix} is not whole: {}",
         problems.join("; ")
     ))))
-}
-
-fn differences(manifest: &Manifest, lengths: &HashMap<String, u64>) -> Vec<String> {
-    let difference = |object: &StoredObject| match lengths.get(&object.name) {
-        None => Some(format!("{} is missing", object.name)),
-        Some(bytes) if *bytes != object.bytes => Some(format!(
-            "{} has {bytes} bytes instead of {}",
-            object.name, object.bytes
-        )),
-        Some(_) => None,
-    };
-    manifest.objects.iter().filter_map(difference).collect()
 }
 
 /// Whether the manifest and the table of contents are of the same backup: every data file is stored, and every stored table
@@ -103,54 +91,5 @@ fn check_entries(files: &Files, toc: &Toc) -> Result<(), Error> {
             format!("the table of contents does not know {}", object.name),
         )),
         None => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn manifest(tables: &[(u32, &str)]) -> Manifest {
-        let objects: Vec<_> = tables
-            .iter()
-            .map(|(dump_id, name)| {
-                serde_json::json!({
-                    "name": name, "bytes": 10, "sha256": "0a".repeat(32),
-                    "table": {
-                        "dump_id": dump_id, "schema": "public", "name": "t", "rows": 1, "plain_bytes": 5,
-                        "chunks": [{ "offset": 0, "bytes": 10, "plain_bytes": 5, "rows": 1 }],
-                    },
-                })
-            })
-            .collect();
-        serde_json::from_value(serde_json::json!({
-            "format_version": 1,
-            "backup": "2026-01-17T02-00-00Z-full-0a1b2c3d",
-            "kind": "full",
-            "database": "app",
-            "tool": { "name": "orchestrator", "version": "0.1.0" },
-            "plugin": { "name": "backup", "version": "0.1.0" },
-            "server": { "version_number": 150018, "version": "15.18" },
-            "snapshot": { "time": "2026-01-17T02:00:00Z" },
-            "encoding": "UTF8",
-            "locale": { "provider": "libc", "collate": "C", "ctype": "C" },
-            "extensions": [],
-            "roles": [],
-            "archive": { "version": "1.14", "compression": "gzip" },
-            "filters": {},
-            "totals": { "bytes": 0, "plain_bytes": 0, "rows": 0, "tables": 0 },
-            "objects": objects,
-        }))
-        .unwrap()
-    }
-
-    #[test]
-    fn missing_and_cut_objects_are_named() {
-        let manifest = manifest(&[(2, "2.dat.gz"), (3, "3.dat.gz"), (4, "4.dat.gz")]);
-        let lengths = HashMap::from([("2.dat.gz".to_owned(), 10), ("4.dat.gz".to_owned(), 9)]);
-        assert_eq!(
-            differences(&manifest, &lengths),
-            ["3.dat.gz is missing", "4.dat.gz has 9 bytes instead of 10"]
-        );
     }
 }

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use archive::Manifest;
-use archive::layout::{ENCRYPTED_MANIFEST, MANIFEST};
-use archive::manifest::StoredObject;
+use super::{Manifest, StoredObject};
+use crate::layout::{ENCRYPTED_MANIFEST, MANIFEST};
 
 /// The outcome of [`compare`].
 #[derive(Debug, PartialEq, Eq)]
