@@ -184,8 +184,9 @@ impl<'a> Selection<'a> {
     }
 
     /// Of an object that is in no schema.
-    pub fn of_global(&self, oid: u32) -> Components {
-        extension(oid, self.filters)
+    pub fn of_global(&self, id: CatalogId) -> Components {
+        self.of_member(id)
+            .unwrap_or_else(|| extension(id.oid, self.filters))
     }
 
     /// Of a table, view or sequence.

@@ -1,37 +1,63 @@
 //! What a catalog holds, typed: one file per class of object. Filled by `reading`, never changed afterwards.
 
+mod access_method;
 mod acl;
+mod cast;
+mod collation;
 mod constraint;
+mod conversion;
 mod database;
+mod event_trigger;
+mod foreign;
 mod function;
+mod header;
 mod identity;
 mod index;
+mod language;
 mod large_object;
 mod namespace;
+mod operator;
 mod policy;
 mod relation;
+mod replication;
 mod rule;
 mod sequence;
+mod statistics;
+mod text_search;
 mod trigger;
 mod types;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub use access_method::AccessMethod;
 pub use acl::{Access, ColumnAccess, DefaultAccess};
+pub use cast::Cast;
+pub use collation::Collation;
 pub use constraint::{Constrained, Constraint, ConstraintKind};
+pub use conversion::Conversion;
 pub use database::Database;
+pub use event_trigger::EventTrigger;
+pub use foreign::{ForeignDataWrapper, ForeignServer, UserMapping};
 pub use function::{Aggregate, AggregateFinal, Function, FunctionDetails, Routine};
+pub use header::Header;
 pub use identity::{CatalogId, class};
 pub use index::Index;
+pub use language::{Language, Transform};
 pub use large_object::LargeObjectMetadata;
-pub use namespace::{Extension, Language, Namespace};
+pub use namespace::{Extension, Namespace};
+pub use operator::{
+    MemberFunction, MemberOperator, Members, Operator, OperatorClass, OperatorFamily,
+};
 pub use policy::Policy;
-pub use relation::{Column, ColumnDefault, NotNull, Relation, RelationKind};
+pub use relation::{Column, ColumnDefault, ForeignTable, NotNull, Relation, RelationKind};
+pub use replication::{Publication, PublishedSchema, PublishedTable, Subscription};
 pub use rule::Rule;
 pub use sequence::Sequence;
+pub use statistics::ExtendedStatistics;
+pub use text_search::{Dictionary, Parser, Template, TextSearchConfiguration};
 pub use trigger::Trigger;
-pub use types::{Attribute, Domain, Range, Type, TypeKind};
+pub use types::{Attribute, BaseType, Domain, Range, Type, TypeKind};
 
 use crate::selection::Filters;
 use crate::version::ServerVersion;
@@ -90,6 +116,26 @@ pub struct Catalog {
     pub(crate) functions: Vec<Function>,
     pub(crate) types: Vec<Type>,
     pub(crate) languages: Vec<Language>,
+    pub(crate) transforms: Vec<Transform>,
+    pub(crate) collations: Vec<Collation>,
+    pub(crate) casts: Vec<Cast>,
+    pub(crate) access_methods: Vec<AccessMethod>,
+    pub(crate) operators: Vec<Operator>,
+    pub(crate) operator_classes: Vec<OperatorClass>,
+    pub(crate) operator_families: Vec<OperatorFamily>,
+    pub(crate) conversions: Vec<Conversion>,
+    pub(crate) parsers: Vec<Parser>,
+    pub(crate) templates: Vec<Template>,
+    pub(crate) dictionaries: Vec<Dictionary>,
+    pub(crate) text_search_configurations: Vec<TextSearchConfiguration>,
+    pub(crate) foreign_data_wrappers: Vec<ForeignDataWrapper>,
+    pub(crate) foreign_servers: Vec<ForeignServer>,
+    pub(crate) statistics: Vec<ExtendedStatistics>,
+    pub(crate) publications: Vec<Publication>,
+    pub(crate) published_tables: Vec<PublishedTable>,
+    pub(crate) published_schemas: Vec<PublishedSchema>,
+    pub(crate) subscriptions: Vec<Subscription>,
+    pub(crate) event_triggers: Vec<EventTrigger>,
     pub(crate) constraints: Vec<Constraint>,
     pub(crate) indexes: Vec<Index>,
     pub(crate) triggers: Vec<Trigger>,
@@ -104,9 +150,9 @@ pub struct Catalog {
     pub(crate) dependencies: Vec<Dependency>,
     /// By object: pg_description's (objsubid, description), in that order.
     pub(crate) comments: HashMap<CatalogId, Vec<(i32, String)>>,
-    /// pg_init_privs, without columns: what CREATE EXTENSION or initdb granted.
     /// Patterns of filters that fit nothing.
     pub(crate) without_match: Vec<String>,
+    /// pg_init_privs, without columns: what CREATE EXTENSION or initdb granted.
     pub(crate) initial_privileges: HashMap<CatalogId, Vec<String>>,
 }
 

@@ -1,4 +1,4 @@
-//! What holds other objects: schemas and extensions; and procedural languages, of which only the privileges are dumped.
+//! What holds other objects: schemas and extensions.
 
 use super::{Access, Name};
 use crate::selection::Components;
@@ -29,16 +29,5 @@ pub struct Extension {
     /// OIDs of tables whose rows users may change, each with the condition that selects what to dump.
     pub configuration: Vec<(u32, String)>,
     /// Of the extension itself, and of its members.
-    pub dump: Components,
-}
-
-/// A procedural language.
-#[derive(Clone, Debug)]
-pub struct Language {
-    pub oid: u32,
-    pub name: String,
-    pub trusted: bool,
-    pub owner: Name,
-    pub access: Access,
     pub dump: Components,
 }

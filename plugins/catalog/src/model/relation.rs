@@ -108,6 +108,7 @@ pub struct Relation {
     /// The query of a view, without its semicolon.
     pub query: Option<String>,
     pub sequence: Option<Sequence>,
+    pub foreign: Option<ForeignTable>,
     pub heap_bytes: u64,
     pub toast_bytes: u64,
     pub pages: u64,
@@ -134,6 +135,14 @@ impl Relation {
         crate::identifiers::qualified(&self.schema, &self.name)
     }
 
+    /// `ALTER TABLE`, or what a foreign table needs instead.
+    pub fn alter(&self) -> &'static str {
+        match self.kind {
+            RelationKind::ForeignTable => "ALTER FOREIGN TABLE",
+            _ => "ALTER TABLE",
+        }
+    }
+
     /// The column of this number, which begins at 1.
     pub fn column(&self, number: usize) -> Option<&Column> {
         self.columns.get(number.checked_sub(1)?)
@@ -144,6 +153,14 @@ impl Relation {
     pub fn prints(&self, column: &Column) -> bool {
         !column.is_dropped && (column.is_local || self.is_partition)
     }
+}
+
+/// Where the rows of a foreign table are.
+#[derive(Clone, Debug)]
+pub struct ForeignTable {
+    pub server: String,
+    /// As the statement has them; may be empty.
+    pub options: String,
 }
 
 /// A row of pg_attribute.
@@ -162,6 +179,8 @@ pub struct Column {
     pub compression: char,
     /// `n_distinct=5, ...`
     pub options: String,
+    /// For a foreign-data wrapper, as the statement has them; may be empty.
+    pub foreign_options: String,
     /// Qualified and quoted, where it differs from the type's.
     pub collation: Option<String>,
     /// pg_attribute.attidentity: a, d, or a space.

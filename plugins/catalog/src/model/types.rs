@@ -13,8 +13,11 @@ pub enum TypeKind {
     Composite(Vec<Attribute>),
     /// A relation's row type, an array or a multirange: made with what it belongs to.
     Automatic,
-    /// A base, shell or pseudo type: a member of an extension, or of the server.
-    Other,
+    Base(Box<BaseType>),
+    /// The name alone.
+    Shell,
+    /// A member of an extension, or of the server, of which only the privileges are dumped.
+    Undescribed,
 }
 
 /// A row of pg_type.
@@ -31,6 +34,34 @@ pub struct Type {
     /// As format_type prints it.
     pub formatted: String,
     pub dump: Components,
+}
+
+/// A base type's properties; functions are ready to print.
+#[derive(Clone, Debug)]
+pub struct BaseType {
+    /// -1 for variable.
+    pub length: i32,
+    pub input: String,
+    pub output: String,
+    pub receive: Option<String>,
+    pub send: Option<String>,
+    pub modifier_input: Option<String>,
+    pub modifier_output: Option<String>,
+    pub analyze: Option<String>,
+    /// New in 14.
+    pub subscript: Option<String>,
+    pub collatable: bool,
+    /// An expression, or a literal; ready to print.
+    pub default: Option<String>,
+    pub element: Option<String>,
+    pub category: String,
+    pub preferred: bool,
+    pub delimiter: String,
+    /// pg_type.typalign
+    pub alignment: char,
+    /// pg_type.typstorage
+    pub storage: char,
+    pub by_value: bool,
 }
 
 /// A domain's properties, without its constraints.

@@ -22,31 +22,50 @@ fn priority(object: Object) -> u8 {
     match object {
         Object::Namespace(_) => 1,
         Object::Language(_) => 2,
-        Object::Extension(_) => 3,
-        Object::Member => 4,
-        Object::Type(_) | Object::ShellType(_) => 5,
-        Object::Function(_) => 6,
-        Object::Aggregate(_) => 7,
-        Object::Relation(_) => 8,
-        Object::TableAttach(_) => 9,
-        Object::AutomaticType(_) => 10,
-        Object::Default(..) => 11,
-        Object::Blob(_) => 12,
-        Object::PreDataBoundary => 13,
-        Object::TableData(_) => 14,
-        Object::SequenceSet(_) => 15,
-        Object::Blobs => 16,
-        Object::PostDataBoundary => 17,
-        Object::Constraint(_) => 18,
-        Object::Index(_) => 19,
-        Object::IndexAttach(_) => 20,
-        Object::Rule(_) => 21,
-        Object::Trigger(_) => 22,
-        Object::ForeignKey(_) => 23,
-        Object::Policy(_) | Object::RowSecurity(_) => 24,
-        // Privileges and refreshes see the database as it will be used, so they come last.
-        Object::DefaultAccess(_) => 25,
-        Object::Refresh(_) => 26,
+        Object::Collation(_) => 3,
+        Object::Transform(_) => 4,
+        Object::Extension(_) => 5,
+        Object::Member => 6,
+        Object::Type(_) | Object::ShellType(_) => 7,
+        Object::Cast(_) => 8,
+        Object::Function(_) => 9,
+        Object::Aggregate(_) => 10,
+        Object::AccessMethod(_) => 11,
+        Object::Operator(_) => 12,
+        Object::OperatorFamily(_) | Object::OperatorClass(_) => 13,
+        Object::Conversion(_) => 14,
+        Object::Parser(_) => 15,
+        Object::Template(_) => 16,
+        Object::Dictionary(_) => 17,
+        Object::TextSearchConfiguration(_) => 18,
+        Object::ForeignDataWrapper(_) => 19,
+        Object::ForeignServer(_) => 20,
+        Object::Relation(_) => 21,
+        Object::TableAttach(_) => 22,
+        Object::AutomaticType(_) => 23,
+        Object::Default(..) => 24,
+        Object::Blob(_) => 25,
+        Object::PreDataBoundary => 26,
+        Object::TableData(_) => 27,
+        Object::SequenceSet(_) => 28,
+        Object::Blobs => 29,
+        Object::PostDataBoundary => 30,
+        Object::Constraint(_) => 31,
+        Object::Index(_) => 32,
+        Object::IndexAttach(_) => 33,
+        Object::ExtendedStatistics(_) => 34,
+        Object::Rule(_) => 35,
+        Object::Trigger(_) => 36,
+        Object::ForeignKey(_) => 37,
+        Object::Policy(_) | Object::RowSecurity(_) => 38,
+        Object::Publication(_) => 39,
+        Object::PublishedTable(_) => 40,
+        Object::PublishedSchema(_) => 41,
+        Object::Subscription(_) => 42,
+        // Privileges, event triggers and refreshes see the database as it will be used, so they come last.
+        Object::DefaultAccess(_) => 43,
+        Object::EventTrigger(_) => 44,
+        Object::Refresh(_) => 45,
     }
 }
 
@@ -74,12 +93,41 @@ impl Comparison<'_> {
     fn compare_within_kind(&self, one: Object, other: Object) -> Ordering {
         let table = |at: usize| self.catalog.relations[at].name.as_str();
         match (one, other) {
-            (Object::Type(_), Object::ShellType(_)) => Ordering::Less,
-            (Object::ShellType(_), Object::Type(_)) => Ordering::Greater,
+            (Object::Type(_), Object::ShellType(_))
+            | (Object::OperatorClass(_), Object::OperatorFamily(_)) => Ordering::Less,
+            (Object::ShellType(_), Object::Type(_))
+            | (Object::OperatorFamily(_), Object::OperatorClass(_)) => Ordering::Greater,
             (Object::Function(one), Object::Function(other))
             | (Object::Aggregate(one), Object::Aggregate(other)) => {
                 let arguments = |at: usize| &self.catalog.functions[at].argument_types;
                 self.compare_types(arguments(one), arguments(other))
+            }
+            (Object::Operator(one), Object::Operator(other)) => {
+                let [one, other] = [one, other].map(|at| &self.catalog.operators[at]);
+                let kinds = other.kind.cmp(&one.kind);
+                kinds.then_with(|| self.compare_types(&one.operands, &other.operands))
+            }
+            (Object::OperatorClass(one), Object::OperatorClass(other)) => {
+                let classes = &self.catalog.operator_classes;
+                classes[one].method.cmp(&classes[other].method)
+            }
+            (Object::OperatorFamily(one), Object::OperatorFamily(other)) => {
+                let families = &self.catalog.operator_families;
+                families[one].method.cmp(&families[other].method)
+            }
+            (Object::Collation(one), Object::Collation(other)) => {
+                let collations = &self.catalog.collations;
+                collations[one].encoding.cmp(&collations[other].encoding)
+            }
+            (Object::PublishedTable(one), Object::PublishedTable(other)) => {
+                let tables = &self.catalog.published_tables;
+                self.publication(tables[one].publication)
+                    .cmp(self.publication(tables[other].publication))
+            }
+            (Object::PublishedSchema(one), Object::PublishedSchema(other)) => {
+                let schemas = &self.catalog.published_schemas;
+                self.publication(schemas[one].publication)
+                    .cmp(self.publication(schemas[other].publication))
             }
             (Object::Default(_, one), Object::Default(_, other)) => one.cmp(&other),
             (
@@ -113,6 +161,10 @@ impl Comparison<'_> {
         one.len()
             .cmp(&other.len())
             .then_with(|| one.iter().map(name).cmp(other.iter().map(name)))
+    }
+
+    fn publication(&self, at: usize) -> &str {
+        &self.catalog.publications[at].header.name
     }
 
     fn policy_table(&self, object: Object) -> usize {

@@ -10,14 +10,29 @@ use crate::selection::Components;
 pub enum Object {
     Namespace(usize),
     Language(usize),
+    Collation(usize),
+    Transform(usize),
     Extension(usize),
     /// Part of an extension, of a class that is not dumped on its own: it only leads to the extension.
     Member,
     Type(usize),
-    /// The name alone of a range type, for its functions to refer to.
+    /// The name alone of a base or range type, for its functions to refer to.
     ShellType(usize),
+    Cast(usize),
     Function(usize),
     Aggregate(usize),
+    AccessMethod(usize),
+    Operator(usize),
+    OperatorFamily(usize),
+    OperatorClass(usize),
+    Conversion(usize),
+    Parser(usize),
+    Template(usize),
+    Dictionary(usize),
+    TextSearchConfiguration(usize),
+    ForeignDataWrapper(usize),
+    /// With its user mappings.
+    ForeignServer(usize),
     Relation(usize),
     TableAttach(usize),
     /// A relation's row type, an array or a multirange: never dumped, but depended on.
@@ -33,13 +48,19 @@ pub enum Object {
     Constraint(usize),
     Index(usize),
     IndexAttach(usize),
+    ExtendedStatistics(usize),
     Rule(usize),
     Trigger(usize),
     ForeignKey(usize),
     Policy(usize),
     /// ENABLE ROW LEVEL SECURITY of a table.
     RowSecurity(usize),
+    Publication(usize),
+    PublishedTable(usize),
+    PublishedSchema(usize),
+    Subscription(usize),
     DefaultAccess(usize),
+    EventTrigger(usize),
     Refresh(usize),
 }
 

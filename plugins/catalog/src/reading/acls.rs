@@ -1,13 +1,11 @@
-//! Privileges that stand outside their object's row: of columns, of languages, default and initial ones.
+//! Privileges that stand outside their object's row: of columns, default and initial ones.
 
 use std::collections::HashMap;
 
 use super::rows::Reader;
 use crate::error::Error;
-use crate::model::{
-    Access, CatalogId, ColumnAccess, DefaultAccess, Language, Namespace, Relation, class,
-};
-use crate::selection::{Components, Selection};
+use crate::model::{Access, CatalogId, ColumnAccess, DefaultAccess, Namespace, Relation};
+use crate::selection::Components;
 
 /// ACLs of columns, also of system columns.
 pub fn columns(reader: &mut Reader<'_>, relations: &mut [Relation]) -> Result<(), Error> {
@@ -27,40 +25,6 @@ pub fn columns(reader: &mut Reader<'_>, relations: &mut [Relation]) -> Result<()
             Ok(())
         },
     )
-}
-
-/// Procedural languages. Those of users fail the dump elsewhere unless an extension made them; privileges can change on all.
-pub fn languages(
-    reader: &mut Reader<'_>,
-    selection: &Selection<'_>,
-) -> Result<Vec<Language>, Error> {
-    let mut languages = Vec::new();
-    reader.rows(
-        "languages",
-        &[
-            "oid",
-            "lanname",
-            "lanpltrusted",
-            "lanowner",
-            "lanacl",
-            "acldefault('l', lanowner)",
-        ],
-        "FROM pg_language WHERE lanispl ORDER BY oid",
-        |row| {
-            let oid = row.oid()?;
-            let member = selection.of_member(CatalogId::new(class::LANGUAGE, oid));
-            languages.push(Language {
-                oid,
-                name: row.text()?,
-                trusted: row.flag()?,
-                owner: row.role()?,
-                access: row.access()?,
-                dump: member.unwrap_or_else(|| selection.of_global(oid).and(Components::ACL)),
-            });
-            Ok(())
-        },
-    )?;
-    Ok(languages)
 }
 
 /// ALTER DEFAULT PRIVILEGES. A row without a schema replaces the built-in default; one with a schema can only add to it.

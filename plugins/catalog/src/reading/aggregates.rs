@@ -1,7 +1,8 @@
 //! Aggregates: pg_aggregate.
 
 use super::functions::described;
-use super::rows::{Reader, unnest};
+use super::rows::Reader;
+use super::sql::unnest;
 use crate::error::Error;
 use crate::model::{Aggregate, AggregateFinal, Function, Routine};
 

@@ -5,7 +5,7 @@
 pub struct Class {
     /// As in CREATE, lower case.
     pub name: &'static str,
-    pub covered: bool,
+    pub covered: Covered,
     /// The system catalog.
     pub catalog: &'static str,
     /// The object's name.
@@ -16,15 +16,19 @@ pub struct Class {
     pub condition: &'static str,
 }
 
-const fn class(
-    name: &'static str,
-    covered: bool,
-    catalog: &'static str,
-    object: &'static str,
-) -> Class {
+/// Whether a dump covers a class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Covered {
+    Yes,
+    No,
+    /// Superusers alone may read all of it; others what does not fulfil this condition.
+    ExceptHidden(&'static str),
+}
+
+const fn class(name: &'static str, catalog: &'static str, object: &'static str) -> Class {
     Class {
         name,
-        covered,
+        covered: Covered::Yes,
         catalog,
         object,
         schema: "",
@@ -32,19 +36,19 @@ const fn class(
     }
 }
 
-const fn relation(name: &'static str, covered: bool, condition: &'static str) -> Class {
+const fn relation(name: &'static str, condition: &'static str) -> Class {
     Class {
         schema: "relnamespace",
         condition,
-        ..class(name, covered, "pg_class", "o.oid::regclass")
+        ..class(name, "pg_class", "o.oid::regclass")
     }
 }
 
-const fn ty(name: &'static str, covered: bool, condition: &'static str) -> Class {
+const fn ty(name: &'static str, condition: &'static str) -> Class {
     Class {
         schema: "typnamespace",
         condition,
-        ..class(name, covered, "pg_type", "o.oid::regtype")
+        ..class(name, "pg_type", "o.oid::regtype")
     }
 }
 
@@ -52,7 +56,7 @@ const fn routine(name: &'static str, condition: &'static str) -> Class {
     Class {
         schema: "pronamespace",
         condition,
-        ..class(name, true, "pg_proc", "o.oid::regprocedure")
+        ..class(name, "pg_proc", "o.oid::regprocedure")
     }
 }
 
@@ -64,88 +68,84 @@ const fn named(
 ) -> Class {
     Class {
         schema,
-        ..class(name, false, catalog, object)
+        ..class(name, catalog, object)
     }
 }
 
-/// Turning `covered` on takes files in `reading`, `model` and `rendering` that really cover the class.
+/// A class that is covered has files in `reading`, `model` and `rendering`.
 pub const CLASSES: &[Class] = &[
     Class {
         condition: "o.nspname !~ '^pg_'",
-        ..class("schema", true, "pg_namespace", "quote_ident(o.nspname)")
+        ..class("schema", "pg_namespace", "quote_ident(o.nspname)")
     },
-    class("extension", true, "pg_extension", "quote_ident(o.extname)"),
-    relation("table", true, "o.relkind IN ('r', 'p')"),
-    relation("view", true, "o.relkind = 'v'"),
-    relation("materialized view", true, "o.relkind = 'm'"),
-    relation("sequence", true, "o.relkind = 'S'"),
-    relation("index", true, "o.relkind IN ('i', 'I')"),
-    relation("foreign table", false, "o.relkind = 'f'"),
-    relation(
-        "relation of an unknown kind",
-        false,
-        "o.relkind NOT IN ('r', 'p', 'v', 'm', 'S', 'i', 'I', 'f', 'c', 't')",
-    ),
+    class("extension", "pg_extension", "quote_ident(o.extname)"),
+    relation("table", "o.relkind IN ('r', 'p')"),
+    relation("view", "o.relkind = 'v'"),
+    relation("materialized view", "o.relkind = 'm'"),
+    relation("sequence", "o.relkind = 'S'"),
+    relation("index", "o.relkind IN ('i', 'I')"),
+    relation("foreign table", "o.relkind = 'f'"),
+    Class {
+        covered: Covered::No,
+        ..relation(
+            "relation of an unknown kind",
+            "o.relkind NOT IN ('r', 'p', 'v', 'm', 'S', 'i', 'I', 'f', 'c', 't')",
+        )
+    },
     ty(
         "composite type",
-        true,
         "o.typtype = 'c' AND (SELECT relkind FROM pg_class WHERE oid = o.typrelid) = 'c'",
     ),
-    ty("enum", true, "o.typtype = 'e'"),
-    ty("domain", true, "o.typtype = 'd'"),
-    ty("range type", true, "o.typtype = 'r'"),
+    ty("enum", "o.typtype = 'e'"),
+    ty("domain", "o.typtype = 'd'"),
+    ty("range type", "o.typtype = 'r'"),
     ty(
         "base type",
-        false,
         "o.typtype = 'b' AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = o.oid)",
     ),
-    ty("shell type", false, "o.typtype = 'p'"),
-    ty(
-        "type of an unknown kind",
-        false,
-        "o.typtype NOT IN ('b', 'c', 'd', 'e', 'p', 'r', 'm')",
-    ),
+    ty("shell type", "o.typtype = 'p'"),
+    Class {
+        covered: Covered::No,
+        ..ty(
+            "type of an unknown kind",
+            "o.typtype NOT IN ('b', 'c', 'd', 'e', 'p', 'r', 'm')",
+        )
+    },
     routine("function", "o.prokind IN ('f', 'w')"),
     routine("procedure", "o.prokind = 'p'"),
     routine("aggregate", "o.prokind = 'a'"),
     class(
         "trigger",
-        true,
         "pg_trigger",
         "quote_ident(o.tgname) || ' on ' || o.tgrelid::regclass",
     ),
     class(
         "rule",
-        true,
         "pg_rewrite",
         "quote_ident(o.rulename) || ' on ' || o.ev_class::regclass",
     ),
     class(
         "policy",
-        true,
         "pg_policy",
         "quote_ident(o.polname) || ' on ' || o.polrelid::regclass",
     ),
     class(
         "default privileges",
-        true,
         "pg_default_acl",
         "'for ' || pg_get_userbyid(o.defaclrole)",
     ),
-    class("large object", true, "pg_largeobject_metadata", "o.oid"),
+    class("large object", "pg_largeobject_metadata", "o.oid"),
     Class {
         // The cast from a range to its multirange is made with them (14).
         condition: "NOT EXISTS (SELECT FROM pg_depend i WHERE i.classid = 'pg_cast'::regclass AND i.objid = o.oid AND i.deptype = 'i')",
         ..class(
             "cast",
-            false,
             "pg_cast",
             "format_type(o.castsource, NULL) || ' as ' || format_type(o.casttarget, NULL)",
         )
     },
     class(
         "transform",
-        false,
         "pg_transform",
         "'for ' || format_type(o.trftype, NULL)",
     ),
@@ -215,9 +215,9 @@ pub const CLASSES: &[Class] = &[
     // The catalog itself is for superusers alone: it holds passwords.
     Class {
         condition: "o.umid >= 16384",
+        covered: Covered::ExceptHidden("o.umoptions IS NULL"),
         ..class(
             "user mapping",
-            false,
             "pg_user_mappings",
             "'for ' || o.usename || ' on ' || quote_ident(o.srvname)",
         )
@@ -236,12 +236,8 @@ pub const CLASSES: &[Class] = &[
     ),
     Class {
         condition: "o.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())",
-        ..class(
-            "subscription",
-            false,
-            "pg_subscription",
-            "quote_ident(o.subname)",
-        )
+        covered: Covered::ExceptHidden("true"),
+        ..class("subscription", "pg_subscription", "quote_ident(o.subname)")
     },
     named(
         "statistics object",
@@ -252,18 +248,18 @@ pub const CLASSES: &[Class] = &[
     Class {
         condition: "o.objoid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = o.classoid \
                     AND x.objid = o.objoid AND x.deptype = 'e')",
+        covered: Covered::No,
         ..class(
             "security label",
-            false,
             "pg_seclabel",
             "'of ' || o.provider || ' on ' || pg_describe_object(o.classoid, o.objoid, o.objsubid)",
         )
     },
     Class {
         condition: "o.classoid = 'pg_database'::regclass AND o.objoid = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        covered: Covered::No,
         ..class(
             "security label",
-            false,
             "pg_shseclabel",
             "'of ' || o.provider || ' on the database'",
         )

@@ -1,6 +1,7 @@
 //! Columns of tables, their defaults and NOT NULL constraints.
 
-use super::rows::{Reader, Row, changed_collation, unnest};
+use super::rows::{Reader, Row};
+use super::sql::{changed_collation, options, unnest};
 use crate::error::Error;
 use crate::model::{Column, ColumnDefault, NotNull, Relation, RelationKind};
 use crate::version::ServerVersion;
@@ -24,6 +25,7 @@ pub fn read(reader: &mut Reader<'_>, relations: &mut [Relation]) -> Result<(), E
     }
     from.push_str(" WHERE a.attnum > 0 ORDER BY a.attrelid, a.attnum");
     let collation = changed_collation("a.attcollation", "t.typcollation");
+    let foreign_options = options("a.attfdwoptions");
     reader.rows(
         "columns",
         &[
@@ -38,6 +40,7 @@ pub fn read(reader: &mut Reader<'_>, relations: &mut [Relation]) -> Result<(), E
             // New in 14.
             version.since(14, "a.attcompression", "''"),
             "array_to_string(a.attoptions, ', ')",
+            &foreign_options,
             &collation,
             "a.attidentity",
             "a.attgenerated",
@@ -80,6 +83,7 @@ fn column(row: &mut Row<'_>, version: ServerVersion, table: &str) -> Result<Colu
         storage: row.optional()?.and_then(|storage| storage.chars().next()),
         compression: row.letter()?,
         options: row.text()?,
+        foreign_options: row.text()?,
         collation: row.optional()?,
         identity: row.letter()?,
         generated: row.letter()?,

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::rows::{Reader, unnest};
+use super::rows::Reader;
+use super::sql::unnest;
 use crate::error::Error;
 use crate::model::{Constrained, Constraint, ConstraintKind, Index, Relation, Type, TypeKind};
 use crate::selection::Components;

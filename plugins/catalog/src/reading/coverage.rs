@@ -1,13 +1,13 @@
 //! Refuses what a dump does not cover: a class that is not covered fails it and names its objects, so nothing is ever left
 //! out silently.
 
-use super::classes::{CLASSES, Class};
+use super::classes::{CLASSES, Class, Covered};
 use super::rows::Reader;
 use crate::error::{Error, UncoveredObject};
 
 impl Class {
-    /// A SELECT of its class and the names of the users' objects.
-    fn query(&self) -> String {
+    /// A SELECT of its class and the names of the users' objects that fulfil another condition, too.
+    fn query(&self, also: &str) -> String {
         let Self {
             name,
             catalog,
@@ -40,7 +40,10 @@ impl Class {
         if !schema.is_empty() {
             sql.push_str(" AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'");
         }
-        if !condition.is_empty() {
+        for condition in [*condition, also]
+            .iter()
+            .filter(|condition| !condition.is_empty())
+        {
             sql.push_str(&format!(" AND ({condition})"));
         }
         sql
@@ -49,10 +52,14 @@ impl Class {
 
 /// Fails with every object of a class that is not covered, or that `refused` names.
 pub fn check(reader: &mut Reader<'_>, refused: &[String]) -> Result<(), Error> {
-    let listed = CLASSES
-        .iter()
-        .filter(|class| !class.covered || refused.iter().any(|name| name == class.name));
-    let parts: Vec<String> = listed.map(Class::query).collect();
+    let is_superuser = reader.is_superuser;
+    let listed = |class: &Class| match class.covered {
+        _ if refused.iter().any(|name| name == class.name) => Some(class.query("")),
+        Covered::No => Some(class.query("")),
+        Covered::ExceptHidden(hidden) if !is_superuser => Some(class.query(hidden)),
+        Covered::ExceptHidden(_) | Covered::Yes => None,
+    };
+    let parts: Vec<String> = CLASSES.iter().filter_map(listed).collect();
     let from = format!(
         "FROM ({}) AS u(class, name) ORDER BY 1, 2",
         parts.join(" UNION ALL ")

@@ -11,7 +11,14 @@ pub fn read(reader: &mut Reader<'_>) -> Result<Vec<Dependency>, Error> {
     reader.rows(
         "dependencies",
         &["classid", "objid", "refclassid", "refobjid", "deptype"],
-        "FROM pg_depend WHERE deptype NOT IN ('p', 'e') AND objid >= 16384 ORDER BY classid, objid, refclassid, refobjid",
+        "FROM (SELECT classid, objid, refclassid, refobjid, deptype FROM pg_depend WHERE deptype NOT IN ('p', 'e') AND objid >= 16384 \
+         UNION ALL SELECT 'pg_opfamily'::regclass, o.amopfamily, refclassid, refobjid, deptype \
+         FROM pg_depend JOIN pg_amop o ON o.oid = objid WHERE classid = 'pg_amop'::regclass AND deptype NOT IN ('p', 'e', 'i') \
+         AND objid >= 16384 AND NOT (refclassid = 'pg_opfamily'::regclass AND refobjid = o.amopfamily) \
+         UNION ALL SELECT 'pg_opfamily'::regclass, p.amprocfamily, refclassid, refobjid, deptype \
+         FROM pg_depend JOIN pg_amproc p ON p.oid = objid WHERE classid = 'pg_amproc'::regclass AND deptype NOT IN ('p', 'e', 'i') \
+         AND objid >= 16384 AND NOT (refclassid = 'pg_opfamily'::regclass AND refobjid = p.amprocfamily)) AS d \
+         ORDER BY classid, objid, refclassid, refobjid",
         |row| {
             let dependent = CatalogId::new(row.oid()?, row.oid()?);
             let referenced = CatalogId::new(row.oid()?, row.oid()?);

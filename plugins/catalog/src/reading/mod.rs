@@ -3,28 +3,41 @@
 //!
 //! Names are not qualified with `pg_catalog`: the session's search_path is empty.
 
+mod access_methods;
 mod acls;
 mod aggregates;
+mod casts;
 mod classes;
+mod collations;
 mod columns;
 mod comments;
 mod constraints;
+mod conversions;
 mod coverage;
 mod databases;
 mod dependencies;
+mod event_triggers;
 mod extensions;
+mod foreign;
 mod functions;
 mod indexes;
 mod inheritance;
+mod languages;
 mod large_objects;
 mod locks;
 mod namespaces;
+mod operator_classes;
+mod operators;
 mod policies;
 mod relations;
+mod replication;
 mod roles;
 mod rows;
 mod rules;
 mod sequences;
+mod sql;
+mod statistics;
+mod text_search;
 mod triggers;
 mod type_details;
 mod types;
@@ -47,6 +60,7 @@ pub fn read(
     let version = known_version(server_version_num)?;
     let reader = &mut Reader::new(session, version);
     reader.roles = roles::read(reader)?;
+    reader.is_superuser = roles::is_superuser(reader)?;
 
     let database = databases::read(reader)?;
     let extensions = extensions::read(reader, &options.filters)?;
@@ -84,9 +98,32 @@ pub fn read(
     constraints::of_indexes(reader, &relations, &mut indexes, &mut constraints)?;
     constraints::of_domains(reader, &types, &mut constraints)?;
 
+    let (operator_classes, operator_families) = operator_classes::read(reader, &selection)?;
+    let publications = replication::publications(reader, &selection)?;
+
     Ok(Catalog {
         version,
-        languages: acls::languages(reader, &selection)?,
+        languages: languages::read(reader, &selection)?,
+        transforms: languages::transforms(reader, &selection)?,
+        collations: collations::read(reader, &selection)?,
+        casts: casts::read(reader, &selection)?,
+        access_methods: access_methods::read(reader, &selection)?,
+        operators: operators::read(reader, &selection)?,
+        operator_classes,
+        operator_families,
+        conversions: conversions::read(reader, &selection)?,
+        parsers: text_search::parsers(reader, &selection)?,
+        templates: text_search::templates(reader, &selection)?,
+        dictionaries: text_search::dictionaries(reader, &selection)?,
+        text_search_configurations: text_search::configurations(reader, &selection)?,
+        foreign_data_wrappers: foreign::wrappers(reader, &selection)?,
+        foreign_servers: foreign::servers(reader, &selection)?,
+        statistics: statistics::read(reader, &selection, &relations)?,
+        published_tables: replication::tables(reader, &selection, &publications, &relations)?,
+        published_schemas: replication::schemas(reader, &selection, &publications)?,
+        publications,
+        subscriptions: replication::subscriptions(reader, &selection)?,
+        event_triggers: event_triggers::read(reader, &selection)?,
         triggers: triggers::read(reader, &relations)?,
         rules: rules::read(reader, &relations)?,
         policies: policies::read(reader, &relations)?,

@@ -1,6 +1,7 @@
 //! Row security policies of the tables that are dumped.
 
-use super::rows::{Reader, unnest};
+use super::rows::Reader;
+use super::sql::unnest;
 use crate::error::Error;
 use crate::model::{Policy, Relation};
 use crate::selection::Components;

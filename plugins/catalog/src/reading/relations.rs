@@ -1,8 +1,9 @@
 //! Tables, views, materialized views and sequences.
 
-use super::rows::{Reader, unnest};
+use super::rows::Reader;
+use super::sql::{options, unnest};
 use crate::error::Error;
-use crate::model::{CatalogId, Relation, RelationKind, class};
+use crate::model::{CatalogId, ForeignTable, Relation, RelationKind, class};
 use crate::selection::{Components, Filters, Selection};
 
 /// The users' relations, and those of the server whose privileges were changed, in the order of their OIDs. Nothing here
@@ -99,6 +100,7 @@ pub fn read(reader: &mut Reader<'_>, selection: &Selection<'_>) -> Result<Vec<Re
                 has_unstable_partitions: false,
                 query: None,
                 sequence: None,
+                foreign: None,
                 heap_bytes: 0,
                 toast_bytes: 0,
                 pages: 0,
@@ -157,12 +159,14 @@ pub fn details(reader: &mut Reader<'_>, relations: &mut [Relation]) -> Result<()
         .filter(|relation| relation.is_interesting && relation.kind != RelationKind::Sequence);
     let from = format!(
         "FROM {} AS src(oid) JOIN pg_class c ON c.oid = src.oid \
-         LEFT JOIN pg_partitioned_table p ON p.partrelid = c.oid ORDER BY c.oid",
+         LEFT JOIN pg_partitioned_table p ON p.partrelid = c.oid LEFT JOIN pg_foreign_table f ON f.ftrelid = c.oid \
+         LEFT JOIN pg_foreign_server s ON s.oid = f.ftserver ORDER BY c.oid",
         unnest(chosen.map(|relation| relation.oid))
     );
     // Hash partitions of an enum depend on the OIDs of its labels, which a restore gives out anew.
     let unstable = "(SELECT o.oid FROM pg_opclass o JOIN pg_am a ON o.opcmethod = a.oid WHERE o.opcname = 'enum_ops' \
                     AND o.opcnamespace = 'pg_catalog'::regnamespace AND a.amname = 'hash') = ANY (p.partclass)";
+    let foreign_options = options("f.ftoptions");
     reader.rows(
         "definitions of tables and views",
         &[
@@ -174,6 +178,8 @@ pub fn details(reader: &mut Reader<'_>, relations: &mut [Relation]) -> Result<()
             "CASE WHEN c.relkind = 'r' THEN pg_relation_size(c.oid) END",
             "CASE WHEN c.relkind = 'r' AND c.reltoastrelid <> 0 THEN pg_relation_size(c.reltoastrelid) END",
             "current_setting('block_size')",
+            "s.srvname",
+            &foreign_options,
         ],
         &from,
         |row| {
@@ -190,6 +196,8 @@ pub fn details(reader: &mut Reader<'_>, relations: &mut [Relation]) -> Result<()
             relation.toast_bytes = row.optional_number()?.unwrap_or(0);
             let block: u64 = row.number()?;
             relation.pages = relation.heap_bytes.div_ceil(block.max(1));
+            let (server, options) = (row.optional()?, row.text()?);
+            relation.foreign = server.map(|server| ForeignTable { server, options });
             Ok(())
         },
     )

@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use crate::error::Error;
 use crate::identifiers::parse_array;
-use crate::model::{Access, Name, Namespace};
+use crate::model::{Access, CatalogId, Header, Name, Namespace};
+use crate::selection::Selection;
 use crate::session::Session;
 use crate::version::ServerVersion;
 
@@ -14,6 +15,7 @@ use crate::version::ServerVersion;
 pub struct Reader<'a> {
     session: &'a mut dyn Session,
     pub version: ServerVersion,
+    pub is_superuser: bool,
     /// Names of roles by OID.
     pub roles: HashMap<u32, Name>,
     /// Names of schemas by OID.
@@ -25,6 +27,7 @@ impl<'a> Reader<'a> {
         Self {
             session,
             version,
+            is_superuser: false,
             roles: HashMap::new(),
             schemas: HashMap::new(),
         }
@@ -168,6 +171,10 @@ impl Row<'_> {
     /// The OID of a role, as its name.
     pub fn role(&mut self) -> Result<Name, Error> {
         let oid = self.oid()?;
+        self.role_of(oid)
+    }
+
+    fn role_of(&self, oid: u32) -> Result<Name, Error> {
         let role = self.names.roles.get(&oid).cloned();
         role.ok_or_else(|| {
             self.unexpected(format!(
@@ -179,10 +186,39 @@ impl Row<'_> {
     /// The OID of a schema, as its name.
     pub fn schema(&mut self) -> Result<(u32, Name), Error> {
         let oid = self.oid()?;
+        self.schema_of(oid)
+    }
+
+    fn schema_of(&self, oid: u32) -> Result<(u32, Name), Error> {
         let schema = self.names.schemas.get(&oid).cloned();
         schema
             .map(|name| (oid, name))
             .ok_or_else(|| self.unexpected(format!("a schema that does not exist, OID {oid}")))
+    }
+
+    /// OID, name, schema and owner of an object of a class; NULL is none.
+    pub fn header(&mut self, class: u32, selection: &Selection<'_>) -> Result<Header, Error> {
+        let id = CatalogId::new(class, self.oid()?);
+        let name = self.text()?;
+        let schema = match self.optional_number()? {
+            Some(oid) => Some(self.schema_of(oid)?),
+            None => None,
+        };
+        let owner = match self.optional_number()? {
+            Some(oid) => Some(self.role_of(oid)?),
+            None => None,
+        };
+        let dump = match &schema {
+            Some((oid, _)) => selection.of(id, *oid),
+            None => selection.of_global(id),
+        };
+        Ok(Header {
+            id,
+            name,
+            schema: schema.map(|(_, name)| name),
+            owner,
+            dump,
+        })
     }
 
     /// An ACL and its kind's default.
@@ -196,22 +232,4 @@ impl Row<'_> {
     pub fn unexpected(&self, detail: impl Into<String>) -> Error {
         Error::unexpected(self.what, detail)
     }
-}
-
-/// `unnest('{1,2}'::oid[])`: restricts a query to objects that were chosen before.
-pub fn unnest(oids: impl IntoIterator<Item = u32>) -> String {
-    let list = oids
-        .into_iter()
-        .map(|oid| oid.to_string())
-        .collect::<Vec<_>>()
-        .join(",");
-    format!("unnest('{{{list}}}'::oid[])")
-}
-
-/// A collation as qualified SQL where `collation` differs from `default`, else NULL.
-pub fn changed_collation(collation: &str, default: &str) -> String {
-    format!(
-        "CASE WHEN {collation} <> {default} THEN (SELECT quote_ident(cn.nspname) || '.' || quote_ident(co.collname) \
-         FROM pg_collation co JOIN pg_namespace cn ON cn.oid = co.collnamespace WHERE co.oid = {collation}) END"
-    )
 }

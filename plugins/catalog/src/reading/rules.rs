@@ -1,6 +1,7 @@
 //! Rules, among them the queries of views.
 
-use super::rows::{Reader, unnest};
+use super::rows::Reader;
+use super::sql::unnest;
 use crate::error::Error;
 use crate::model::{Relation, RelationKind, Rule};
 use crate::selection::Components;

@@ -1,6 +1,7 @@
 //! Sequences and where they stand.
 
-use super::rows::{Reader, unnest};
+use super::rows::Reader;
+use super::sql::unnest;
 use crate::error::Error;
 use crate::model::{Relation, RelationKind, Sequence};
 

@@ -1,6 +1,7 @@
 //! Triggers of the tables and views that are dumped.
 
-use super::rows::{Reader, unnest};
+use super::rows::Reader;
+use super::sql::unnest;
 use crate::error::Error;
 use crate::model::{Relation, Trigger};
 use crate::selection::Components;

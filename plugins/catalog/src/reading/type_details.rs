@@ -1,9 +1,10 @@
-//! What enums, domains, ranges and composite types are made of.
+//! What enums, domains, ranges, composite and base types are made of.
 
-use super::rows::{Reader, changed_collation, unnest};
+use super::rows::Reader;
+use super::sql::{changed_collation, regproc, unnest};
 use crate::error::Error;
 use crate::identifiers::quote_literal;
-use crate::model::{Attribute, Domain, Range, Type, TypeKind};
+use crate::model::{Attribute, BaseType, Domain, Range, Type, TypeKind};
 use crate::selection::Components;
 
 /// Describes the types whose definition is dumped.
@@ -14,7 +15,9 @@ pub fn read(reader: &mut Reader<'_>, types: &mut [Type]) -> Result<(), Error> {
     enums(reader, types, &chosen)?;
     domains(reader, types, &chosen)?;
     ranges(reader, types, &chosen)?;
-    composites(reader, types, &chosen)
+    composites(reader, types, &chosen)?;
+    base_types(reader, types, &chosen)?;
+    shells(reader, types, &chosen)
 }
 
 fn find(types: &mut [Type], oid: u32) -> Result<&mut Type, Error> {
@@ -128,6 +131,89 @@ fn composites(reader: &mut Reader<'_>, types: &mut [Type], chosen: &str) -> Resu
         if let TypeKind::Composite(attributes) = &mut find(types, oid)?.kind {
             attributes.push(attribute);
         }
+        Ok(())
+    })
+}
+
+fn base_types(reader: &mut Reader<'_>, types: &mut [Type], chosen: &str) -> Result<(), Error> {
+    let from = format!(
+        "FROM {chosen} AS src(oid) JOIN pg_type t ON t.oid = src.oid AND t.typtype = 'b' AND t.typisdefined"
+    );
+    let [
+        receive,
+        send,
+        modifier_input,
+        modifier_output,
+        analyze,
+        subscript,
+    ] = [
+        "t.typreceive",
+        "t.typsend",
+        "t.typmodin",
+        "t.typmodout",
+        "t.typanalyze",
+        "t.typsubscript",
+    ]
+    .map(regproc);
+    let columns = [
+        "t.oid",
+        "t.typlen",
+        "t.typinput",
+        "t.typoutput",
+        &receive,
+        &send,
+        &modifier_input,
+        &modifier_output,
+        &analyze,
+        // New in 14.
+        reader.version.since(14, &subscript, "NULL"),
+        "t.typcollation <> 0",
+        "pg_get_expr(t.typdefaultbin, 0)",
+        "t.typdefault",
+        "CASE WHEN t.typelem <> 0 THEN format_type(t.typelem, NULL) END",
+        "t.typcategory",
+        "t.typispreferred",
+        "t.typdelim",
+        "t.typalign",
+        "t.typstorage",
+        "t.typbyval",
+    ];
+    reader.rows("base types", &columns, &from, |row| {
+        let oid = row.oid()?;
+        let base = BaseType {
+            length: row.number()?,
+            input: row.text()?,
+            output: row.text()?,
+            receive: row.optional()?,
+            send: row.optional()?,
+            modifier_input: row.optional()?,
+            modifier_output: row.optional()?,
+            analyze: row.optional()?,
+            subscript: row.optional()?,
+            collatable: row.flag()?,
+            default: {
+                let (expression, literal) = (row.optional()?, row.optional()?);
+                expression.or_else(|| literal.map(|literal| quote_literal(&literal)))
+            },
+            element: row.optional()?,
+            category: row.text()?,
+            preferred: row.flag()?,
+            delimiter: row.text()?,
+            alignment: row.letter()?,
+            storage: row.letter()?,
+            by_value: row.flag()?,
+        };
+        find(types, oid)?.kind = TypeKind::Base(Box::new(base));
+        Ok(())
+    })
+}
+
+fn shells(reader: &mut Reader<'_>, types: &mut [Type], chosen: &str) -> Result<(), Error> {
+    let from = format!(
+        "FROM {chosen} AS src(oid) JOIN pg_type t ON t.oid = src.oid AND NOT t.typisdefined"
+    );
+    reader.rows("shell types", &["t.oid"], &from, |row| {
+        find(types, row.oid()?)?.kind = TypeKind::Shell;
         Ok(())
     })
 }

@@ -34,7 +34,7 @@ pub fn read(
             let id = CatalogId::new(class::TYPE, oid);
             let mut dump = selection.of(id, schema_oid);
             // Details are read later, for those that are dumped.
-            let mut kind = TypeKind::Other;
+            let mut kind = TypeKind::Undescribed;
             if relation != 0 {
                 let found = relations
                     .binary_search_by_key(&relation, |relation| relation.oid)

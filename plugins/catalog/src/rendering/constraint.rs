@@ -50,7 +50,8 @@ fn of_table(
         quote_identifier(&constraint.name),
     );
     let index = constraint.index.map(|index| &writer.catalog.indexes[index]);
-    let mut sql = format!("ALTER TABLE {target}\n    ADD CONSTRAINT {name} ");
+    let alter = relation.alter();
+    let mut sql = format!("{alter} {target}\n    ADD CONSTRAINT {name} ");
     match index.filter(|_| constraint.definition.is_empty()) {
         Some(index) => sql.push_str(&key(relation, constraint, index)),
         None => sql.push_str(&constraint.definition),
@@ -68,7 +69,7 @@ fn of_table(
     }
     writer.add(Entry {
         definition: Some(sql),
-        drop_statement: Some(format!("ALTER TABLE {target} DROP CONSTRAINT {name};\n")),
+        drop_statement: Some(format!("{alter} {target} DROP CONSTRAINT {name};\n")),
         namespace: Some(relation.schema.to_string()),
         tablespace: index.and_then(|index| index.tablespace.clone()),
         owner: Some(relation.owner.to_string()),

@@ -2,24 +2,36 @@
 //! privileges as entries of an archive.
 
 mod access;
+mod access_method;
 mod aggregate;
+mod cast;
+mod collation;
 mod constraint;
+mod conversion;
 mod database;
 mod default_access;
+mod event_trigger;
 mod extension_dependencies;
+mod foreign;
 mod function;
 mod index;
+mod language;
 mod large_object;
 mod namespace;
+mod operator;
+mod operator_class;
 mod policy;
 mod preamble;
+mod replication;
 mod rule;
 mod sequence;
 pub mod settings;
+mod statistics;
 mod table;
 mod table_columns;
 mod table_data;
 mod table_parts;
+mod text_search;
 mod trigger;
 mod types;
 mod view;
@@ -57,12 +69,26 @@ pub fn object(writer: &mut Writer<'_>, graph: &Graph<'_>, position: usize) -> Re
     let dump_id = writer::dump_id(position);
     match node.object {
         Object::Namespace(at) => namespace::schema(writer, dump_id, at),
-        Object::Language(at) => namespace::language(writer, dump_id, at),
+        Object::Language(at) => language::write(writer, dump_id, at),
+        Object::Collation(at) => collation::write(writer, dump_id, at),
+        Object::Transform(at) => language::transform(writer, dump_id, at),
         Object::Extension(at) => namespace::extension(writer, dump_id, at),
         Object::Type(at) => types::write(writer, graph, dump_id, at),
         Object::ShellType(at) => types::shell(writer, dump_id, at),
         Object::Function(at) => function::write(writer, node, dump_id, at),
         Object::Aggregate(at) => aggregate::write(writer, dump_id, at),
+        Object::Cast(at) => cast::write(writer, dump_id, at),
+        Object::AccessMethod(at) => access_method::write(writer, dump_id, at),
+        Object::Operator(at) => operator::write(writer, dump_id, at),
+        Object::OperatorFamily(at) => operator_class::family(writer, dump_id, at),
+        Object::OperatorClass(at) => operator_class::class(writer, dump_id, at),
+        Object::Conversion(at) => conversion::write(writer, dump_id, at),
+        Object::Parser(at) => text_search::parser(writer, dump_id, at),
+        Object::Template(at) => text_search::template(writer, dump_id, at),
+        Object::Dictionary(at) => text_search::dictionary(writer, dump_id, at),
+        Object::TextSearchConfiguration(at) => text_search::configuration(writer, dump_id, at),
+        Object::ForeignDataWrapper(at) => foreign::wrapper(writer, dump_id, at),
+        Object::ForeignServer(at) => foreign::server(writer, dump_id, at),
         Object::Relation(at) => table::write(writer, graph, node, dump_id, at),
         Object::TableAttach(at) => table_parts::attach(writer, dump_id, at),
         Object::Default(at, column) => table_parts::default(writer, node, dump_id, at, column),
@@ -80,6 +106,12 @@ pub fn object(writer: &mut Writer<'_>, graph: &Graph<'_>, position: usize) -> Re
         Object::Trigger(at) => trigger::write(writer, node, dump_id, at),
         Object::Policy(at) => policy::write(writer, dump_id, at),
         Object::RowSecurity(at) => policy::row_security(writer, dump_id, at),
+        Object::ExtendedStatistics(at) => statistics::write(writer, dump_id, at),
+        Object::Publication(at) => replication::publication(writer, dump_id, at),
+        Object::PublishedTable(at) => replication::table(writer, dump_id, at),
+        Object::PublishedSchema(at) => replication::schema(writer, dump_id, at),
+        Object::Subscription(at) => replication::subscription(writer, dump_id, at),
+        Object::EventTrigger(at) => event_trigger::write(writer, dump_id, at),
         Object::DefaultAccess(at) => return default_access::write(writer, dump_id, at),
         Object::Member
         | Object::AutomaticType(_)

@@ -1,4 +1,4 @@
-//! Schemas, extensions, and the privileges on languages.
+//! Schemas and extensions.
 
 use archive::{Entry, Section};
 
@@ -115,26 +115,5 @@ pub fn extension(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
             },
             id,
         );
-    }
-}
-
-pub fn language(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
-    let language = &writer.catalog.languages[at];
-    if language.trusted && language.dump.has(Components::ACL) {
-        let id = CatalogId::new(class::LANGUAGE, language.oid);
-        let name = quote_identifier(&language.name);
-        let initial = writer
-            .catalog
-            .initial_privileges
-            .get(&id)
-            .map(Vec::as_slice);
-        let subject = Subject {
-            kind: "LANGUAGE",
-            name: &name,
-            schema: None,
-            owner: &language.owner,
-            dump_id,
-        };
-        writer.access(subject, &language.access, initial);
     }
 }

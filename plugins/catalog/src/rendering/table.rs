@@ -4,7 +4,7 @@ use archive::{Entry, Section};
 
 use super::settings::storage_parameters;
 use super::writer::{Subject, Writer, entry};
-use super::{sequence, table_columns, table_parts, view};
+use super::{foreign, sequence, table_columns, table_parts, view};
 use crate::identifiers::{quote_identifier, quote_literal};
 use crate::model::{Constrained, Relation, RelationKind};
 use crate::ordering::{Graph, Node};
@@ -71,7 +71,8 @@ fn definition(
         RelationKind::MaterializedView => view::create_materialized(relation, node),
         _ => create(writer, graph, at),
     };
-    if relation.kind.is_table() && !writer.catalog.version.at_least(18) {
+    let has_not_nulls = relation.kind.is_table() || relation.kind == RelationKind::ForeignTable;
+    if has_not_nulls && !writer.catalog.version.at_least(18) {
         sql.push_str(&table_columns::added_not_nulls(relation));
     }
     if relation.kind != RelationKind::View {
@@ -141,7 +142,8 @@ fn create(writer: &Writer<'_>, graph: &Graph<'_>, at: usize) -> String {
     } else {
         ""
     };
-    let mut sql = format!("CREATE {unlogged}TABLE {}", relation.qualified());
+    let keyword = relation.kind.keyword();
+    let mut sql = format!("CREATE {unlogged}{keyword} {}", relation.qualified());
     if let Some(of_type) = &relation.of_type {
         sql.push_str(&format!(" OF {of_type}"));
     }
@@ -186,7 +188,14 @@ fn create(writer: &Writer<'_>, graph: &Graph<'_>, at: usize) -> String {
     if let Some(key) = &relation.partition_key {
         sql.push_str(&format!("\nPARTITION BY {key}"));
     }
+    let foreign = relation.foreign.as_ref();
+    if let Some(foreign) = foreign {
+        sql.push_str(&format!("\nSERVER {}", quote_identifier(&foreign.server)));
+    }
     sql.push_str(&with_clause(relation));
+    if let Some(foreign) = foreign {
+        sql.push_str(&foreign::options("\n", &foreign.options));
+    }
     sql + ";\n"
 }
 

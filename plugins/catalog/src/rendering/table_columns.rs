@@ -1,5 +1,6 @@
 //! Columns of CREATE TABLE, and their properties that only ALTER TABLE can set.
 
+use super::foreign;
 use crate::identifiers::quote_identifier;
 use crate::model::{Column, ColumnDefault, NotNull, Relation};
 
@@ -90,39 +91,43 @@ pub fn added_not_nulls(relation: &Relation) -> String {
     });
     let statements = added.map(|column| {
         let (table, name) = (relation.qualified(), quote_identifier(&column.name));
-        format!("ALTER TABLE ONLY {table} ALTER COLUMN {name} SET NOT NULL;\n")
+        let alter = relation.alter();
+        format!("{alter} ONLY {table} ALTER COLUMN {name} SET NOT NULL;\n")
     });
     statements.collect()
 }
 
-/// Statistics targets, storage, compression and options of columns.
+/// Statistics targets, storage, compression and options of columns, also those of foreign-data wrappers.
 pub fn properties(relation: &Relation) -> String {
-    let table = relation.qualified();
+    let (alter, table) = (relation.alter(), relation.qualified());
     let mut sql = String::new();
     for column in relation.columns.iter().filter(|column| !column.is_dropped) {
         let mut set = |property: &str| {
             let name = quote_identifier(&column.name);
             sql.push_str(&format!(
-                "ALTER TABLE ONLY {table} ALTER COLUMN {name} SET {property};\n"
+                "{alter} ONLY {table} ALTER COLUMN {name} {property};\n"
             ));
         };
         if column.statistics >= 0 {
-            set(&format!("STATISTICS {}", column.statistics));
+            set(&format!("SET STATISTICS {}", column.statistics));
         }
         match column.storage {
-            Some('p') => set("STORAGE PLAIN"),
-            Some('e') => set("STORAGE EXTERNAL"),
-            Some('x') => set("STORAGE EXTENDED"),
-            Some('m') => set("STORAGE MAIN"),
+            Some('p') => set("SET STORAGE PLAIN"),
+            Some('e') => set("SET STORAGE EXTERNAL"),
+            Some('x') => set("SET STORAGE EXTENDED"),
+            Some('m') => set("SET STORAGE MAIN"),
             _ => {}
         }
         match column.compression {
-            'p' => set("COMPRESSION pglz"),
-            'l' => set("COMPRESSION lz4"),
+            'p' => set("SET COMPRESSION pglz"),
+            'l' => set("SET COMPRESSION lz4"),
             _ => {}
         }
         if !column.options.is_empty() {
-            set(&format!("({})", column.options));
+            set(&format!("SET ({})", column.options));
+        }
+        if !column.foreign_options.is_empty() {
+            set(&foreign::options("", &column.foreign_options));
         }
     }
     sql

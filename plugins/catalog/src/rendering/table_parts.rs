@@ -38,13 +38,14 @@ pub fn default(writer: &mut Writer<'_>, node: &Node<'_>, dump_id: u32, at: usize
         return;
     };
     let (table, name) = (relation.qualified(), quote_identifier(&column.name));
+    let alter = relation.alter();
     writer.add(Entry {
         definition: Some(format!(
-            "ALTER TABLE ONLY {table} ALTER COLUMN {name} SET DEFAULT {};\n",
+            "{alter} ONLY {table} ALTER COLUMN {name} SET DEFAULT {};\n",
             default.expression
         )),
         drop_statement: Some(format!(
-            "ALTER TABLE {table} ALTER COLUMN {name} DROP DEFAULT;\n"
+            "{alter} {table} ALTER COLUMN {name} DROP DEFAULT;\n"
         )),
         namespace: Some(relation.schema.to_string()),
         owner: Some(relation.owner.to_string()),

@@ -5,8 +5,8 @@ use archive::{Entry, Section};
 use super::writer::{Subject, Writer, entry};
 use crate::identifiers::{qualified, quote_identifier, quote_literal};
 use crate::model::{
-    Attribute, CatalogId, Constrained, Constraint, ConstraintKind, Domain, Range, Type, TypeKind,
-    class,
+    Attribute, BaseType, CatalogId, Constrained, Constraint, ConstraintKind, Domain, Range, Type,
+    TypeKind, class,
 };
 use crate::ordering::Graph;
 use crate::selection::Components;
@@ -27,12 +27,18 @@ pub fn write(writer: &mut Writer<'_>, graph: &Graph<'_>, dump_id: u32, at: usize
             TypeKind::Domain(domain) => self::domain(&full_name, ty, domain, &constraints),
             TypeKind::Range(range) => self::range(&full_name, range),
             TypeKind::Composite(attributes) => composite(&full_name, attributes),
-            // Refused before, when the catalog was read.
-            TypeKind::Automatic | TypeKind::Other => return,
+            TypeKind::Base(base) => self::base(&full_name, base),
+            TypeKind::Shell => format!("CREATE TYPE {full_name};\n"),
+            TypeKind::Automatic | TypeKind::Undescribed => return,
+        };
+        // The functions of a base type need it, and it needs them.
+        let cascade = match ty.kind {
+            TypeKind::Base(_) => " CASCADE",
+            _ => "",
         };
         writer.add(Entry {
             definition: Some(definition),
-            drop_statement: Some(format!("DROP {keyword} {full_name};\n")),
+            drop_statement: Some(format!("DROP {keyword} {full_name}{cascade};\n")),
             namespace: Some(ty.schema.to_string()),
             owner: Some(ty.owner.to_string()),
             ..entry(dump_id, id, keyword, Section::PreData, &*ty.name)
@@ -83,7 +89,7 @@ pub fn write(writer: &mut Writer<'_>, graph: &Graph<'_>, dump_id: u32, at: usize
     }
 }
 
-/// `CREATE TYPE name;`, for functions that a range type needs before it is complete.
+/// `CREATE TYPE name;`, for functions that a base or range type needs before it is complete.
 pub fn shell(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
     let ty = &writer.catalog.types[at];
     writer.add(Entry {
@@ -130,6 +136,62 @@ fn range(name: &str, range: &Range) -> String {
         }
     }
     sql + "\n);\n"
+}
+
+fn base(name: &str, base: &BaseType) -> String {
+    let length = match base.length {
+        -1 => "variable".to_owned(),
+        bytes => bytes.to_string(),
+    };
+    let mut options = vec![
+        format!("INTERNALLENGTH = {length}"),
+        format!("INPUT = {}", base.input),
+        format!("OUTPUT = {}", base.output),
+    ];
+    let mut set = |option: &str, value: Option<&str>| {
+        options.extend(value.map(|value| format!("{option} = {value}")));
+    };
+    set("RECEIVE", base.receive.as_deref());
+    set("SEND", base.send.as_deref());
+    set("TYPMOD_IN", base.modifier_input.as_deref());
+    set("TYPMOD_OUT", base.modifier_output.as_deref());
+    set("ANALYZE", base.analyze.as_deref());
+    set("COLLATABLE", base.collatable.then_some("true"));
+    set("DEFAULT", base.default.as_deref());
+    set("SUBSCRIPT", base.subscript.as_deref());
+    set("ELEMENT", base.element.as_deref());
+    let category = quote_literal(&base.category);
+    set(
+        "CATEGORY",
+        Some(&*category).filter(|_| base.category != "U"),
+    );
+    set("PREFERRED", base.preferred.then_some("true"));
+    let delimiter = quote_literal(&base.delimiter);
+    set(
+        "DELIMITER",
+        Some(&*delimiter).filter(|_| base.delimiter != ","),
+    );
+    let alignment = match base.alignment {
+        'c' => "char",
+        's' => "int2",
+        'd' => "double",
+        _ => "int4",
+    };
+    set("ALIGNMENT", Some(alignment));
+    let storage = match base.storage {
+        'e' => "external",
+        'x' => "extended",
+        'm' => "main",
+        _ => "plain",
+    };
+    set("STORAGE", Some(storage));
+    if base.by_value {
+        options.push("PASSEDBYVALUE".to_owned());
+    }
+    format!(
+        "CREATE TYPE {name} (\n    {}\n);\n",
+        options.join(",\n    ")
+    )
 }
 
 fn composite(name: &str, attributes: &[Attribute]) -> String {

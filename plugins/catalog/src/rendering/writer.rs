@@ -7,8 +7,9 @@ use archive::{Entry, Section};
 use super::access::{self, Privileges};
 use crate::dump::TableData;
 use crate::identifiers::{quote_identifier, quote_literal};
-use crate::model::{Access, Catalog, CatalogId, Name, Relation};
+use crate::model::{Access, Catalog, CatalogId, Header, Name, Relation};
 use crate::ordering::Graph;
+use crate::selection::Components;
 
 /// The entries so far.
 pub struct Writer<'a> {
@@ -37,6 +38,37 @@ pub struct Subject<'a> {
     pub owner: &'a str,
     /// The entry that must come first.
     pub dump_id: u32,
+}
+
+/// What stands for itself, or in a schema.
+pub struct Standalone<'a> {
+    /// `COLLATION`
+    pub desc: &'a str,
+    pub section: Section,
+    pub definition: String,
+    /// Empty for none: it goes with something else.
+    pub drop_statement: String,
+    /// As in COMMENT ON: the keyword, where it is another than `desc`.
+    pub keyword: Option<&'a str>,
+    /// As in COMMENT ON, ready to print but for the schema, where it is more than the name.
+    pub identity: Option<String>,
+    /// The label of the entry, where it is another than the name.
+    pub tag: Option<String>,
+}
+
+impl<'a> Standalone<'a> {
+    /// One that is known by its name, before the data.
+    pub fn new(desc: &'a str, definition: String, drop_statement: String) -> Self {
+        Self {
+            desc,
+            section: Section::PreData,
+            definition,
+            drop_statement,
+            keyword: None,
+            identity: None,
+            tag: None,
+        }
+    }
 }
 
 /// What hangs on a relation and has its owner: a trigger, a rule, a policy.
@@ -120,6 +152,47 @@ impl<'a> Writer<'a> {
             self.roles.insert(owner.clone());
         }
         self.entries.push(entry);
+    }
+
+    /// The entry of what stands for itself, its comment and its privileges.
+    pub fn add_standalone(
+        &mut self,
+        dump_id: u32,
+        header: &Header,
+        access: Option<(&str, &Access)>,
+        object: Standalone<'_>,
+    ) {
+        if header.dump.has(Components::DEFINITION) {
+            let tag = object.tag.unwrap_or_else(|| header.name.clone());
+            self.add(Entry {
+                definition: Some(object.definition),
+                drop_statement: Some(object.drop_statement).filter(|sql| !sql.is_empty()),
+                namespace: header.schema.as_deref().map(str::to_owned),
+                owner: header.owner.as_deref().map(str::to_owned),
+                ..entry(dump_id, header.id, object.desc, object.section, tag)
+            });
+        }
+        let identity = object
+            .identity
+            .unwrap_or_else(|| quote_identifier(&header.name));
+        let subject = Subject {
+            kind: object.keyword.unwrap_or(object.desc),
+            name: &identity,
+            schema: header.schema.as_deref(),
+            owner: header.owner.as_deref().unwrap_or_default(),
+            dump_id,
+        };
+        if header.dump.has(Components::COMMENT) {
+            self.comment(subject, header.id);
+        }
+        if let Some((kind, access)) = access.filter(|_| header.dump.has(Components::ACL)) {
+            let initial = self
+                .catalog
+                .initial_privileges
+                .get(&header.id)
+                .map(Vec::as_slice);
+            self.access(Subject { kind, ..subject }, access, initial);
+        }
     }
 
     /// The entry of what hangs on a relation, and its comment.

@@ -93,7 +93,13 @@ impl Builder<'_> {
                 | Object::Trigger(_)
                 | Object::Policy(_)
                 | Object::RowSecurity(_)
+                | Object::ExtendedStatistics(_)
+                | Object::Publication(_)
+                | Object::PublishedTable(_)
+                | Object::PublishedSchema(_)
+                | Object::Subscription(_)
                 | Object::DefaultAccess(_)
+                | Object::EventTrigger(_)
                 | Object::Refresh(_) => self.graph.depend(node, post_data),
                 _ => self.graph.depend(pre_data, node),
             }

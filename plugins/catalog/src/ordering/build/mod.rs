@@ -7,7 +7,7 @@ mod parts;
 use std::collections::HashMap;
 
 use super::graph::{Graph, Object};
-use crate::model::{Catalog, CatalogId, RelationKind, TypeKind, class};
+use crate::model::{Catalog, CatalogId, Header, RelationKind, TypeKind, class};
 use crate::selection::Components;
 
 /// The catalog's graph, boundaries included.
@@ -22,6 +22,7 @@ pub fn build(catalog: &Catalog) -> Graph<'_> {
     builder.containers();
     builder.relations();
     builder.functions_and_types();
+    builder.others();
     builder.indexes();
     builder.constraints();
     builder.parts_of_tables();
@@ -66,15 +67,105 @@ impl<'a> Builder<'a> {
                 namespace.dump,
             );
         }
-        for (at, language) in catalog.languages.iter().enumerate() {
-            let id = CatalogId::new(class::LANGUAGE, language.oid);
-            self.graph.add(
-                Object::Language(at),
-                id,
-                None,
-                &language.name,
-                language.dump,
-            );
+    }
+
+    /// What stands for itself, before the data and after it.
+    fn others(&mut self) {
+        let catalog = self.catalog;
+        fn headers<'a, T>(
+            objects: &'a [T],
+            header: fn(&'a T) -> &'a Header,
+        ) -> impl Iterator<Item = &'a Header> {
+            objects.iter().map(header)
+        }
+        self.add_all(
+            headers(&catalog.languages, |each| &each.header),
+            Object::Language,
+        );
+        self.add_all(
+            headers(&catalog.collations, |each| &each.header),
+            Object::Collation,
+        );
+        self.add_all(
+            headers(&catalog.transforms, |each| &each.header),
+            Object::Transform,
+        );
+        self.add_all(headers(&catalog.casts, |each| &each.header), Object::Cast);
+        self.add_all(
+            headers(&catalog.access_methods, |each| &each.header),
+            Object::AccessMethod,
+        );
+        self.add_all(
+            headers(&catalog.operators, |each| &each.header),
+            Object::Operator,
+        );
+        self.add_all(
+            headers(&catalog.operator_families, |each| &each.header),
+            Object::OperatorFamily,
+        );
+        self.add_all(
+            headers(&catalog.operator_classes, |each| &each.header),
+            Object::OperatorClass,
+        );
+        self.add_all(
+            headers(&catalog.conversions, |each| &each.header),
+            Object::Conversion,
+        );
+        self.add_all(
+            headers(&catalog.parsers, |each| &each.header),
+            Object::Parser,
+        );
+        self.add_all(
+            headers(&catalog.templates, |each| &each.header),
+            Object::Template,
+        );
+        self.add_all(
+            headers(&catalog.dictionaries, |each| &each.header),
+            Object::Dictionary,
+        );
+        self.add_all(
+            headers(&catalog.text_search_configurations, |each| &each.header),
+            Object::TextSearchConfiguration,
+        );
+        self.add_all(
+            headers(&catalog.foreign_data_wrappers, |each| &each.header),
+            Object::ForeignDataWrapper,
+        );
+        self.add_all(
+            headers(&catalog.foreign_servers, |each| &each.header),
+            Object::ForeignServer,
+        );
+        self.add_all(
+            headers(&catalog.statistics, |each| &each.header),
+            Object::ExtendedStatistics,
+        );
+        self.add_all(
+            headers(&catalog.publications, |each| &each.header),
+            Object::Publication,
+        );
+        self.add_all(
+            headers(&catalog.published_tables, |each| &each.header),
+            Object::PublishedTable,
+        );
+        self.add_all(
+            headers(&catalog.published_schemas, |each| &each.header),
+            Object::PublishedSchema,
+        );
+        self.add_all(
+            headers(&catalog.subscriptions, |each| &each.header),
+            Object::Subscription,
+        );
+        self.add_all(
+            headers(&catalog.event_triggers, |each| &each.header),
+            Object::EventTrigger,
+        );
+    }
+
+    fn add_all(&mut self, headers: impl Iterator<Item = &'a Header>, object: fn(usize) -> Object) {
+        for (at, header) in headers.enumerate() {
+            let schema = header.schema.as_deref();
+            self.graph
+                .add(object(at), header.id, schema, &header.name, header.dump);
         }
     }
 
@@ -166,7 +257,7 @@ impl<'a> Builder<'a> {
             };
             self.graph
                 .add(object, id, Some(&ty.schema), &ty.name, ty.dump);
-            if matches!(ty.kind, TypeKind::Range(_)) {
+            if matches!(ty.kind, TypeKind::Range(_) | TypeKind::Base(_)) {
                 // Dumped only if a loop needs it.
                 self.graph.add(
                     Object::ShellType(at),
