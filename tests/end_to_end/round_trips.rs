@@ -59,7 +59,7 @@ fn assert_comes_back_as(
         &format!("{what}, restored by pg_restore"),
     );
     for database in ["gone", "target", "stock"] {
-        server.psql("postgres", &format!("DROP DATABASE {database}"));
+        server.drop_database(database);
     }
     fs::remove_dir_all(project.path().join("backups")).expect("the backups");
 }

@@ -19,7 +19,7 @@ fn assert_comes_back(server: &PostgresServer, project: &Project, archive: &Path,
         .expect_code(0);
     let after = server.pg_dump_with("target", &["--exclude-schema=orchestrator"]);
     assert_eq!(before, after, "{what}");
-    server.psql("postgres", "DROP DATABASE target");
+    server.drop_database("target");
 }
 
 fn every_class_comes_back(version: Version) {
@@ -34,7 +34,7 @@ fn every_class_comes_back(version: Version) {
         let archive = project.path().join(format!("{name}.dump"));
         server.pg_dump_to("source", &archive, &["-Fc"]);
         assert_comes_back(&server, &project, &archive, &name);
-        server.psql("postgres", "DROP DATABASE source");
+        server.drop_database("source");
     }
 }
 

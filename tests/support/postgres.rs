@@ -128,6 +128,20 @@ impl PostgresServer {
         );
     }
 
+    /// Drops a database, with the subscriptions that would keep it; those have no slots.
+    pub fn drop_database(&self, name: &str) {
+        let subscriptions = self.psql(
+            name,
+            "SELECT format('DROP SUBSCRIPTION %I', subname) FROM pg_subscription \
+             WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        );
+        for drop in subscriptions.lines() {
+            self.psql(name, drop);
+        }
+        let name = name.replace('"', "\"\"");
+        self.psql("postgres", &format!("DROP DATABASE \"{name}\""));
+    }
+
     /// Makes a database with the example application in it: all migrations, and the seed's 20 rows.
     pub fn create_example(&self, name: &str) {
         self.create_database(name);

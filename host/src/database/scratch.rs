@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use tokio_postgres::Client;
 use uuid::Uuid;
 
 use super::{ConnectionSettings, DatabaseError, connect};
@@ -81,11 +82,39 @@ async fn try_drop(maintenance: &ConnectionSettings, name: &str) -> Result<bool, 
         .await?
         .is_some();
     if there {
+        drop_subscriptions(client, &maintenance.with_database(name)).await?;
         client
             .batch_execute(&format!("DROP DATABASE IF EXISTS {quoted} WITH (FORCE)"))
             .await?;
     }
     Ok(there)
+}
+
+/// A database with subscriptions cannot be dropped. They lose their slots first: those of another server are nothing that a copy of them
+/// may touch.
+async fn drop_subscriptions(
+    client: &Client,
+    database: &ConnectionSettings,
+) -> Result<(), DatabaseError> {
+    let of_database = "FROM pg_catalog.pg_subscription WHERE subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = $1)";
+    let names = client
+        .query(
+            &format!("SELECT pg_catalog.quote_ident(subname) {of_database}"),
+            &[&database.database],
+        )
+        .await?;
+    if names.is_empty() {
+        return Ok(());
+    }
+    let connection = connect(database, "orchestrator").await?;
+    for name in names {
+        let name: String = name.get(0);
+        let alter = format!("ALTER SUBSCRIPTION {name}");
+        let sql =
+            format!("{alter} DISABLE; {alter} SET (slot_name = NONE); DROP SUBSCRIPTION {name}");
+        connection.client.batch_execute(&sql).await?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -147,7 +147,7 @@ impl Maintenance {
         Ok(())
     }
 
-    /// Drops the database again, whoever is connected to it. A session whose statement has failed tells so before it lets go of its locks:
+    /// Drops the binding's database again, whoever is connected to it. A session whose statement has failed tells so before it lets go of its locks:
     /// what is in the way may go by itself.
     pub fn drop_database(&self) -> Result<(), Error> {
         let give_up = run::now() + PATIENCE_MS;
@@ -167,7 +167,31 @@ impl Maintenance {
         let database = quote_identifier(&self.database);
         let drop = format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)");
         let connection = connect(&self.binding, Target::Maintenance)?;
+        self.drop_subscriptions(&connection)?;
         connection.execute(&drop, &[]).map(|_| ())
+    }
+
+    /// A database with subscriptions cannot be dropped. They lose their slots first: those of another server are nothing that a copy of
+    /// them may touch.
+    fn drop_subscriptions(&self, connection: &Connection) -> Result<(), Error> {
+        let sql = "SELECT pg_catalog.quote_ident(subname) AS name FROM pg_catalog.pg_subscription \
+                   WHERE subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = $1)";
+        let rows = connection.query(sql, &[(&self.database).into()])?;
+        let names: Vec<String> = rows.map(|row| row.get("name"))?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        let inside = connect(&self.binding, Target::Database)?;
+        for name in names {
+            for statement in [
+                format!("ALTER SUBSCRIPTION {name} DISABLE"),
+                format!("ALTER SUBSCRIPTION {name} SET (slot_name = NONE)"),
+                format!("DROP SUBSCRIPTION {name}"),
+            ] {
+                inside.execute(&statement, &[])?;
+            }
+        }
+        Ok(())
     }
 
     fn execute(&self, sql: &str) -> Result<(), Error> {

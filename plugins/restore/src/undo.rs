@@ -47,7 +47,6 @@ impl Undo<'_> {
                 ),
                 Some(match self.parameters.mode {
                     Mode::Create => "drop the database before the next attempt",
-                    Mode::Swap | Mode::Check => "the next start drops it",
                     _ => "continue with --resume, or restore again with --clean",
                 }),
             ),
@@ -68,6 +67,9 @@ impl Undo<'_> {
     }
 
     fn undo(&self, loaded: &[String]) -> Result<&'static str, Error> {
+        if self.parameters.mode.is_beside() {
+            return Ok("the database beside the target goes with the end of the step");
+        }
         if let Some(maintenance) = self.maintenance {
             maintenance.drop_database()?;
             return Ok("the database that was created has been dropped again");
