@@ -55,7 +55,7 @@ pub use replication::{Publication, PublishedSchema, PublishedTable, Subscription
 pub use rule::Rule;
 pub use sequence::Sequence;
 pub use statistics::ExtendedStatistics;
-pub use text_search::{Dictionary, Parser, Template, TextSearchConfiguration};
+pub use text_search::{Dictionary, Mapping, Parser, Template, TextSearchConfiguration};
 pub use trigger::Trigger;
 pub use types::{Attribute, BaseType, Domain, Range, Type, TypeKind};
 

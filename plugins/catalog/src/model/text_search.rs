@@ -37,6 +37,13 @@ pub struct TextSearchConfiguration {
     pub header: Header,
     /// Qualified.
     pub parser: String,
-    /// A type of tokens, and the dictionaries that are asked in this order.
-    pub mappings: Vec<(String, Vec<String>)>,
+    pub mappings: Vec<Mapping>,
+}
+
+/// What happens to a type of tokens.
+#[derive(Clone, Debug)]
+pub struct Mapping {
+    pub token: String,
+    /// Ready to print, in the order in which they are asked.
+    pub dictionaries: Vec<String>,
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::rows::Reader;
 use super::sql::regproc;
 use crate::error::Error;
-use crate::model::{Dictionary, Parser, Template, TextSearchConfiguration, class};
+use crate::model::{Dictionary, Mapping, Parser, Template, TextSearchConfiguration, class};
 use crate::selection::Selection;
 
 pub fn parsers(reader: &mut Reader<'_>, selection: &Selection<'_>) -> Result<Vec<Parser>, Error> {
@@ -129,8 +129,8 @@ pub fn configurations(
 }
 
 /// By configuration: each type of tokens with its dictionaries, in order.
-fn mappings(reader: &mut Reader<'_>) -> Result<HashMap<u32, Vec<(String, Vec<String>)>>, Error> {
-    let mut mappings: HashMap<u32, Vec<(String, Vec<String>)>> = HashMap::new();
+fn mappings(reader: &mut Reader<'_>) -> Result<HashMap<u32, Vec<Mapping>>, Error> {
+    let mut mappings: HashMap<u32, Vec<Mapping>> = HashMap::new();
     reader.rows(
         "mappings of text search configurations",
         &["m.mapcfg", "t.alias", "m.mapdict::regdictionary"],
@@ -142,8 +142,11 @@ fn mappings(reader: &mut Reader<'_>) -> Result<HashMap<u32, Vec<(String, Vec<Str
             let of_configuration = mappings.entry(row.oid()?).or_default();
             let (token, dictionary) = (row.text()?, row.text()?);
             match of_configuration.last_mut() {
-                Some((last, dictionaries)) if *last == token => dictionaries.push(dictionary),
-                _ => of_configuration.push((token, vec![dictionary])),
+                Some(last) if last.token == token => last.dictionaries.push(dictionary),
+                _ => of_configuration.push(Mapping {
+                    token,
+                    dictionaries: vec![dictionary],
+                }),
             }
             Ok(())
         },

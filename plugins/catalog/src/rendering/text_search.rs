@@ -63,11 +63,11 @@ pub fn configuration(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
     let mappings: String = configuration
         .mappings
         .iter()
-        .map(|(token, dictionaries)| {
+        .map(|mapping| {
             format!(
                 "\nALTER TEXT SEARCH CONFIGURATION {name}\n    ADD MAPPING FOR {} WITH {};\n",
-                quote_identifier(token),
-                dictionaries.join(", ")
+                quote_identifier(&mapping.token),
+                mapping.dictionaries.join(", ")
             )
         })
         .collect();
