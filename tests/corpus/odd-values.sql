@@ -2,8 +2,8 @@
 CREATE TABLE numbers (id int PRIMARY KEY, i2 smallint, i4 int, i8 bigint, n numeric, n10 numeric(1000, 900), f4 real, f8 float8, m money, o oid);
 INSERT INTO numbers VALUES
   (1, -32768, -2147483648, -9223372036854775808, 'NaN', 0, 'NaN', 'NaN', '-92233720368547758.08', 0),
-  (2, 32767, 2147483647, 9223372036854775807, 'Infinity', 1e-900, 'Infinity', 'Infinity', '92233720368547758.07', 4294967295),
-  (3, 0, 0, 0, '-Infinity', -1e99, '-Infinity', '-Infinity', 0, 1),
+  (2, 32767, 2147483647, 9223372036854775807, '1e-16383', 1e-900, 'Infinity', 'Infinity', '92233720368547758.07', 4294967295),
+  (3, 0, 0, 0, '-1e131071', -1e99, '-Infinity', '-Infinity', 0, 1),
   (4, NULL, NULL, NULL, 1e131071, 0.1, 1e-45, 4.9406564584124654e-324, NULL, NULL),
   (5, 1, 1, 1, '-0.000', 0, '-0', '-0', 0, 1), (6, 1, 1, 1, 1e-16383, 0, 3.4028235e38, 1.7976931348623157e308, 0, 1),
   (7, 1, 1, 1, repeat('9', 1000)::numeric, 0, 0.1, 0.1, 0, 1);
@@ -54,7 +54,7 @@ INSERT INTO arrays VALUES
   (4, '{{{{{{1}}}}}}', ARRAY[repeat('x', 9000)], NULL, ROW(NULL, NULL), ARRAY[NULL]::pair[], ROW(NULL, NULL, NULL), NULL, NULL, NULL);
 CREATE TABLE ranges (id int PRIMARY KEY, i int4range, n numrange, d daterange, t tstzrange, rs int8range[]);
 INSERT INTO ranges VALUES (1, 'empty', 'empty', 'empty', 'empty', '{}'), (2, '(,)', '(,)', '(,)', '(,)', '{empty,"(,)",NULL}'),
-  (3, '[-2147483648,2147483647)', '(-Infinity,NaN]', '[-infinity,infinity]', '["4713-01-02 00:00:00+00 BC",infinity)', '{"[1,2)"}'), (4, '[1,1]', '[1.10,1.100]', '(2024-02-28,2024-03-01)', NULL, NULL);
+  (3, '[-2147483648,2147483647)', '(-1e99,NaN]', '[-infinity,infinity]', '["4713-01-02 00:00:00+00 BC",infinity)', '{"[1,2)"}'), (4, '[1,1]', '[1.10,1.100]', '(2024-02-28,2024-03-01)', NULL, NULL);
 CREATE TABLE system_types (id int PRIMARY KEY, c regclass, p regprocedure, t regtype, x xid, ci cid, ti tid, r regrole, n regnamespace);
 INSERT INTO system_types VALUES (1, 'pg_class', 'now()', 'int', '4294967295', '0', '(4294967295,65535)', 'postgres', 'pg_catalog'), (2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
 -- Tables whose rows are nothing, and rows that are only there by their number.

@@ -1,5 +1,5 @@
-//! The entries of every database of the corpus are those of stock pg_dump of the same release: in the same order, with the
-//! same labels, DROP statements and dependencies; and of 18, with the same definitions.
+//! The entries of every database of the corpus are those of stock pg_dump: in the same order, with the same labels, DROP statements
+//! and dependencies; and of 18, with the same definitions.
 
 mod support;
 
@@ -10,8 +10,28 @@ use catalog::{Filters, Options, Pattern};
 use support::{archiving, corpus, server::Server};
 
 #[test]
+fn as_pg_dump_18_writes_them_from_13() {
+    compare(13);
+}
+
+#[test]
+fn as_pg_dump_18_writes_them_from_14() {
+    compare(14);
+}
+
+#[test]
 fn as_pg_dump_15_writes_them() {
     compare(15);
+}
+
+#[test]
+fn as_pg_dump_18_writes_them_from_16() {
+    compare(16);
+}
+
+#[test]
+fn as_pg_dump_18_writes_them_from_17() {
+    compare(17);
 }
 
 #[test]

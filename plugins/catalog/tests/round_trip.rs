@@ -7,8 +7,28 @@ use catalog::Options;
 use support::{archiving, corpus, server::Server};
 
 #[test]
+fn corpus_on_13() {
+    round_trips(13);
+}
+
+#[test]
+fn corpus_on_14() {
+    round_trips(14);
+}
+
+#[test]
 fn corpus_on_15() {
     round_trips(15);
+}
+
+#[test]
+fn corpus_on_16() {
+    round_trips(16);
+}
+
+#[test]
+fn corpus_on_17() {
+    round_trips(17);
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub struct Subscription {
     pub publications: Vec<String>,
     pub slot: Option<String>,
     pub binary: bool,
-    /// pg_subscription.substream: t, f, p (16); the flag of 14 and 15 is read as t or f.
+    /// pg_subscription.substream: t, f, p (16); the flag of 14 and 15 is read as t or f; a space in 13.
     pub streaming: char,
     pub two_phase: bool,
     pub disable_on_error: bool,

@@ -147,11 +147,11 @@ pub fn subscriptions(
             "subslotname",
             // New in 14.
             version.since(14, "subbinary", "false"),
-            // A flag in 14 and 15.
+            // New in 14; a flag in 14 and 15.
             version.since(
                 16,
                 "substream",
-                version.since(14, "CASE WHEN substream THEN 't' ELSE 'f' END", "'f'"),
+                version.since(14, "CASE WHEN substream THEN 't' ELSE 'f' END", "''"),
             ),
             // New in 15.
             version.since(15, "subtwophasestate <> 'd'", "false"),

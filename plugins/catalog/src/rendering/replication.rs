@@ -129,14 +129,13 @@ fn options(subscription: &Subscription) -> String {
         }
     };
     set(subscription.binary, "binary = true");
-    set(
-        true,
-        match subscription.streaming {
-            't' => "streaming = on",
-            'p' => "streaming = parallel",
-            _ => "streaming = off",
-        },
-    );
+    match subscription.streaming {
+        't' => set(true, "streaming = on"),
+        'p' => set(true, "streaming = parallel"),
+        'f' => set(true, "streaming = off"),
+        // 13 does not know the word.
+        _ => {}
+    }
     set(subscription.two_phase, "two_phase = on");
     set(subscription.disable_on_error, "disable_on_error = true");
     set(!subscription.password_required, "password_required = false");

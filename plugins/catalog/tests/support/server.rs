@@ -12,6 +12,9 @@ use tempfile::TempDir;
 pub struct Server {
     folder: TempDir,
     installation: PathBuf,
+    /// Where the release came without tools: those of 18, and pg_restore of 15 for servers that do not know all that 18's sets.
+    tools: PathBuf,
+    restore: PathBuf,
     pub major: u32,
     pub port: u16,
 }
@@ -31,19 +34,19 @@ impl Server {
             .local_addr()
             .unwrap()
             .port();
+        let has_tools = installation.join("bin/pg_dump").exists();
+        let of = |other: u32| match has_tools {
+            true => installation.clone(),
+            false => self::installation(other, folder.path()),
+        };
+        let (tools, restore) = (of(18), of(if major < 17 { 15 } else { 18 }));
         // The variable may name another release than usual: what counts is what is there.
-        let version = Command::new(installation.join("bin/postgres"))
-            .arg("--version")
-            .output()
-            .unwrap();
-        let version = String::from_utf8(version.stdout).unwrap();
-        let major = version
-            .split_whitespace()
-            .find_map(|word| word.split('.').next()?.parse().ok())
-            .expect("a version");
+        let major = major_of(&installation.join("bin/postgres"));
         let server = Self {
             folder,
             installation,
+            tools,
+            restore,
             major,
             port,
         };
@@ -95,7 +98,13 @@ impl Server {
     }
 
     fn command(&self, tool: &str) -> Command {
-        let mut command = Command::new(self.installation.join("bin").join(tool));
+        let server = ["initdb", "pg_ctl"].contains(&tool);
+        let installation = match tool {
+            _ if server => &self.installation,
+            "pg_restore" => &self.restore,
+            _ => &self.tools,
+        };
+        let mut command = Command::new(installation.join("bin").join(tool));
         command
             .env("PGHOST", self.folder.path())
             .env("PGPORT", self.port.to_string())
@@ -188,6 +197,15 @@ impl Drop for Server {
             ],
         );
     }
+}
+
+fn major_of(program: &Path) -> u32 {
+    let version = Command::new(program).arg("--version").output().unwrap();
+    let version = String::from_utf8(version.stdout).unwrap();
+    version
+        .split_whitespace()
+        .find_map(|word| word.split('.').next()?.parse().ok())
+        .expect("a version")
 }
 
 /// The folder with `bin`. Where the server's user cannot reach it, a copy of it below `temporary`.
