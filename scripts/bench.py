@@ -6,7 +6,7 @@ alike. Needs a PostgreSQL installation with its tools (ORCHESTRATOR_POSTGRES_15,
 the program:
 
     scripts/bench.py --program target/release/orchestrator [--rounds 5] [--scale 1.0] [--only dominant,many,small,documents,start]
-                     [--pg-dump-18 PATH] [--idle idle.wasm]
+                     [--no-s3] [--pg-dump-18 PATH] [--idle idle.wasm]
 
 Prints Markdown.
 """
@@ -200,6 +200,8 @@ def bench(server, name, options):
             note(f"restore {compress}", measure(command, ours, folder))
             server.psql("postgres", "DROP DATABASE restored")
         note("raw COPY", raw_copy(server, name))
+        if options.no_s3:
+            continue
         bucket = Bucket()
         try:
             shutil.rmtree(folder, ignore_errors=True)
@@ -251,6 +253,7 @@ def main():
     parser.add_argument("--scale", type=float, default=1.0, help="1.0 is about 1 GB for each of the large ones")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default=",".join([*DATABASES, "start"]))
+    parser.add_argument("--no-s3", action="store_true", help="folders alone: with thousands of objects, moto takes minutes")
     parser.add_argument("--pg-dump-18", type=pathlib.Path, help="one that was built with zstd")
     parser.add_argument("--idle", type=pathlib.Path, help="the component of tests/plugins/idle, for the cold start")
     options = parser.parse_args()
