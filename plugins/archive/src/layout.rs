@@ -108,7 +108,7 @@ mod tests {
     fn keys_are_taken_apart_again() {
         let folder = BackupFolder {
             database: "my/app".to_owned(),
-            id: BackupId::new(1_768_615_200_000, BackupKind::FULL, 0x0a1b_2c3d),
+            id: BackupId::new(1_768_615_200_040, BackupKind::FULL, 0x1b_2c3d),
         };
         assert_eq!(
             folder.prefix(),

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::civil_time::CivilTime;
 
 const SHORT_ID_DIGITS: usize = 8;
+/// The random bits of a short id; the ones above tell in which millisecond of its second the backup was begun.
+const RANDOM_BITS: u32 = 22;
 const TIME_LENGTH: usize = "2026-01-17T02-00-00Z".len();
 
 /// The name of a backup's folder: `2026-01-17T02-00-00Z-full-0a1b2c3d`. Ordered newest first.
@@ -39,12 +41,15 @@ pub enum BackupIdError {
 }
 
 impl BackupId {
-    /// The id of a backup begun at this time. 32 bits of `random` go into it.
+    /// The id of a backup begun at this time, milliseconds since 1970. 22 bits of `random` go into it.
     pub fn new(unix_ms: u64, kind: BackupKind, random: u64) -> BackupId {
+        let millisecond = (unix_ms % 1000) as u32;
+        let random = random as u32 & ((1 << RANDOM_BITS) - 1);
         BackupId {
             created: CivilTime::from_unix_ms(unix_ms),
             kind,
-            short: random as u32,
+            // Of two backups in one second the later one is the newer one, too.
+            short: millisecond << RANDOM_BITS | random,
         }
     }
 
@@ -78,11 +83,10 @@ impl BackupKind {
 
 impl Ord for BackupId {
     fn cmp(&self, other: &BackupId) -> std::cmp::Ordering {
-        let order = |id: &BackupId| Reverse(id.created);
+        let order = |id: &BackupId| Reverse((id.created, id.short));
         order(self)
             .cmp(&order(other))
             .then_with(|| self.kind.cmp(&other.kind))
-            .then_with(|| self.short.cmp(&other.short))
     }
 }
 
@@ -186,9 +190,9 @@ mod tests {
 
     #[test]
     fn prints_and_parses() {
-        let id = BackupId::new(1_768_615_200_000, BackupKind::PRE_MIGRATE, u64::MAX - 15);
-        assert_eq!(id.to_string(), "2026-01-17T02-00-00Z-pre-migrate-fffffff0");
-        assert_eq!(id.short_id(), "fffffff0");
+        let id = BackupId::new(1_768_615_200_999, BackupKind::PRE_MIGRATE, u64::MAX - 15);
+        assert_eq!(id.to_string(), "2026-01-17T02-00-00Z-pre-migrate-f9fffff0");
+        assert_eq!(id.short_id(), "f9fffff0");
         for bad in [
             "",
             "latest",
@@ -211,20 +215,21 @@ mod tests {
 
     #[test]
     fn newest_comes_first() {
-        let at = |seconds: u64| BackupId::new(seconds * 1000, BackupKind::FULL, 1);
-        let mut ids = vec![at(10), at(30), at(20)];
+        let at = |ms: u64, random| BackupId::new(ms, BackupKind::FULL, random);
+        let mut ids = vec![at(10_000, 1), at(10_002, 0), at(30_000, 5), at(10_001, 9)];
         ids.sort();
-        assert_eq!(ids, [at(30), at(20), at(10)]);
+        let newest_first = [at(30_000, 5), at(10_002, 0), at(10_001, 9), at(10_000, 1)];
+        assert_eq!(ids, newest_first);
     }
 
     proptest! {
         #[test]
         fn every_id_is_read_back(
-            seconds in 0_u64..253_402_300_800,
+            unix_ms in 0_u64..253_402_300_800_000,
             kind in "[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?",
             random: u64,
         ) {
-            let id = BackupId::new(seconds * 1000, kind.parse().expect("a kind"), random);
+            let id = BackupId::new(unix_ms, kind.parse().expect("a kind"), random);
             prop_assert_eq!(id.to_string().parse::<BackupId>(), Ok(id));
         }
     }
