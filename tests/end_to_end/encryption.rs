@@ -64,6 +64,10 @@ fn writer(server: &PostgresServer, keys: &[&Keys]) -> Project {
     Project::new(env!("CARGO_BIN_EXE_orchestrator"), &config)
 }
 
+fn hex_of(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[test]
 fn every_object_is_encrypted_and_comes_back_by_this_program_and_by_age_alone() {
     let server = PostgresServer::start(Version::V15);
@@ -140,6 +144,11 @@ fn every_object_is_encrypted_and_comes_back_by_this_program_and_by_age_alone() {
             .run(["backup", "show", "--identity", &identity])
             .expect_code(0);
         assert!(shown.stdout.contains("public.User"), "{}", shown.stdout);
+        let script = project
+            .run(["backup", "show", "--sql", "--identity", &identity])
+            .expect_code(0);
+        let plain = hex_of("a large object in plain sight");
+        assert!(script.stdout.contains(&plain), "{}", script.stdout);
     }
     let identity = ours.identity.to_string_lossy().into_owned();
     project

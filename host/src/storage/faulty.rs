@@ -148,6 +148,11 @@ impl Storage for FaultyStorage {
         self.inner.delete(keys).await
     }
 
+    async fn persist(&self, folder: &str) -> Result<(), StorageError> {
+        self.call("persist")?;
+        self.inner.persist(folder).await
+    }
+
     async fn remove_unfinished(&self, prefix: &str) -> Result<u64, StorageError> {
         self.call("remove unfinished")?;
         self.inner.remove_unfinished(prefix).await

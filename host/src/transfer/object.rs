@@ -8,15 +8,44 @@ use super::join::{Parts, joined};
 use super::source::Source;
 use super::task::Receipt;
 use crate::failure::Failure;
-use crate::storage::ObjectWriter;
+use crate::storage::{ObjectInfo, ObjectWriter};
 
 /// Writes the sources one after another as one object, encrypted where keys are given. On failure, or when dropped, the object
 /// never appears.
 pub async fn store(
     sources: Vec<Source>,
     keys: Option<&Keys>,
-    mut writer: Box<dyn ObjectWriter>,
+    writer: Box<dyn ObjectWriter>,
 ) -> Result<Receipt, Failure> {
+    let (writer, receipt) = write(sources, keys, writer).await?;
+    check_length(writer.finish().await?, receipt)
+}
+
+/// The same for one of many objects, which [`Storage::persist`](crate::storage::Storage::persist) makes durable together.
+pub async fn store_in_set(
+    sources: Vec<Source>,
+    keys: Option<&Keys>,
+    writer: Box<dyn ObjectWriter>,
+) -> Result<Receipt, Failure> {
+    let (writer, receipt) = write(sources, keys, writer).await?;
+    check_length(writer.finish_in_set().await?, receipt)
+}
+
+fn check_length(stored: ObjectInfo, receipt: Receipt) -> Result<Receipt, Failure> {
+    if stored.bytes != receipt.bytes {
+        return Err(Failure::corrupt(format!(
+            "{} holds {} bytes after {} were written to it",
+            stored.key, stored.bytes, receipt.bytes
+        )));
+    }
+    Ok(receipt)
+}
+
+async fn write(
+    sources: Vec<Source>,
+    keys: Option<&Keys>,
+    mut writer: Box<dyn ObjectWriter>,
+) -> Result<(Box<dyn ObjectWriter>, Receipt), Failure> {
     let parts = Parts::default();
     // The only part of an object that is stored as it is has been hashed as such.
     let is_one = sources.len() == 1 && keys.is_none();
@@ -42,13 +71,6 @@ pub async fn store(
             return Err(failure);
         }
     }
-    let stored = writer.finish().await?;
-    if stored.bytes != bytes {
-        return Err(Failure::corrupt(format!(
-            "{} holds {} bytes after {bytes} were written to it",
-            stored.key, stored.bytes
-        )));
-    }
     let parts = parts.take();
     let sha256 = match hash {
         Some(hash) => hex::encode(hash.finalize()),
@@ -57,7 +79,7 @@ pub async fn store(
             .map(|part| part.sha256.clone())
             .unwrap_or_default(),
     };
-    Ok(Receipt {
+    let receipt = Receipt {
         bytes,
         sha256,
         plain_bytes: parts.iter().map(|part| part.plain_bytes).sum(),
@@ -67,7 +89,8 @@ pub async fn store(
             .reduce(|sum, rows| sum + rows),
         parts,
         steps: Vec::new(),
-    })
+    };
+    Ok((writer, receipt))
 }
 
 /// Reads to the end and keeps nothing but the count and the SHA-256.

@@ -222,29 +222,33 @@ pub fn gather(chunks: Chunks) -> Chunks {
 
 /// Joins small chunks to at least this size, all but the last.
 pub fn gather_to(chunks: Chunks, bytes: usize) -> Chunks {
-    let state = (chunks, Vec::new(), false);
-    stream::unfold(state, move |(mut chunks, mut buffer, ended)| async move {
+    stream::unfold((chunks, false), move |(mut chunks, ended)| async move {
         if ended {
             return None;
         }
+        // The only chunk, and one that is large already, pass as they are.
+        let mut first = Bytes::new();
+        let mut buffer = Vec::new();
         loop {
             match chunks.next().await {
-                // A chunk that is large already passes as it is.
-                Some(Ok(chunk)) if buffer.is_empty() && chunk.len() >= bytes => {
-                    return Some((Ok(chunk), (chunks, buffer, false)));
+                Some(Ok(chunk)) if first.is_empty() && chunk.len() >= bytes => {
+                    return Some((Ok(chunk), (chunks, false)));
                 }
+                Some(Ok(chunk)) if first.is_empty() => first = chunk,
                 Some(Ok(chunk)) => {
-                    if buffer.capacity() == 0 {
+                    if buffer.is_empty() {
                         buffer.reserve_exact(bytes + SURPLUS_BYTES);
+                        buffer.extend_from_slice(&first);
                     }
                     buffer.extend_from_slice(&chunk);
                     if buffer.len() >= bytes {
-                        return Some((Ok(buffer.into()), (chunks, Vec::new(), false)));
+                        return Some((Ok(buffer.into()), (chunks, false)));
                     }
                 }
-                Some(Err(failure)) => return Some((Err(failure), (chunks, buffer, true))),
-                None if buffer.is_empty() => return None,
-                None => return Some((Ok(buffer.into()), (chunks, Vec::new(), true))),
+                Some(Err(failure)) => return Some((Err(failure), (chunks, true))),
+                None if first.is_empty() => return None,
+                None if buffer.is_empty() => return Some((Ok(first), (chunks, true))),
+                None => return Some((Ok(buffer.into()), (chunks, true))),
             }
         }
     })

@@ -52,3 +52,39 @@ pub struct Entry {
     /// Directory format: name of the data file without the suffix of its compression; empty for none.
     pub filename: String,
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// An entry in no schema and without an owner.
+    pub(crate) fn entry(dump_id: u32, desc: &str, tag: &str) -> Entry {
+        let data = matches!(desc, "TABLE DATA" | "BLOBS");
+        let section = match desc {
+            "ACL" | "COMMENT" => Section::None,
+            "TABLE DATA" | "BLOBS" | "SEQUENCE SET" => Section::Data,
+            "INDEX" | "EVENT TRIGGER" => Section::PostData,
+            _ => Section::PreData,
+        };
+        Entry {
+            dump_id,
+            had_dumper: data,
+            catalog_oid: 0,
+            oid: 0,
+            tag: Some(tag.to_owned()),
+            desc: desc.to_owned(),
+            section,
+            definition: (!data).then(|| format!("{desc} {tag};\n")),
+            drop_statement: None,
+            copy_statement: (desc == "TABLE DATA")
+                .then(|| "COPY s.t (id) FROM stdin;\n".to_owned()),
+            namespace: None,
+            tablespace: None,
+            table_access_method: None,
+            relkind: 0,
+            owner: None,
+            dependencies: Vec::new(),
+            filename: String::new(),
+        }
+    }
+}

@@ -4,8 +4,12 @@
 pub mod civil_time;
 pub mod custom;
 pub mod entry;
+pub mod identifiers;
+pub mod kinds;
 pub mod layout;
 pub mod manifest;
+pub mod ownership;
+pub mod script;
 pub mod table_of_large_objects;
 pub mod toc;
 

@@ -14,8 +14,9 @@ pub(crate) enum Method {
     Zstd(i8),
 }
 
-/// Smaller than pg_dump's default (zlib's level 6) in a third of its time; higher levels cost more than they save.
-const GZIP_LEVEL: u8 = 4;
+/// Of rows of numbers, times, keys and documents, as small as pg_dump's default (zlib's level 6) in a fifth of its time. Prose comes
+/// out a tenth larger; 4 is between the two, in both.
+const GZIP_LEVEL: u8 = 1;
 /// The fastest of the usual ones: twice as fast as 3, and a few percent larger.
 const ZSTD_LEVEL: i8 = 1;
 

@@ -34,6 +34,7 @@ struct Parameters {
     table: Vec<String>,
     exclude_table: Vec<String>,
     exclude_table_data: Vec<String>,
+    schema_only: bool,
     lock_wait_timeout: Option<String>,
 }
 
@@ -52,6 +53,7 @@ impl Parameters {
             tables: patterns(&self.table)?,
             exclude_tables: patterns(&self.exclude_table)?,
             exclude_table_data: patterns(&self.exclude_table_data)?,
+            schema_only: self.schema_only,
         })
     }
 }
@@ -141,6 +143,7 @@ impl Operation for Backup {
                 tables: parameters.table,
                 exclude_tables: parameters.exclude_table,
                 exclude_table_data: parameters.exclude_table_data,
+                schema_only: parameters.schema_only,
                 ..manifest::Filters::default()
             },
             totals,

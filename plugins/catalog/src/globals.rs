@@ -22,6 +22,7 @@ pub fn globals(session: &mut dyn Session, server_version_num: u32) -> Result<Str
         "-- Roles, memberships and settings of the cluster, without passwords.\n\nSET standard_conforming_strings = on;\n\n",
     );
     sql += &roles(&mut reader)?;
+    sql += &security_labels(&mut reader)?;
     sql += &role_settings(&mut reader)?;
     sql += &memberships(&mut reader, version)?;
     Ok(sql)
@@ -78,6 +79,28 @@ fn roles(reader: &mut Reader<'_>) -> Result<String, Error> {
                     quote_literal(&comment)
                 );
             }
+            Ok(())
+        },
+    )?;
+    Ok(sql)
+}
+
+fn security_labels(reader: &mut Reader<'_>) -> Result<String, Error> {
+    let mut sql = String::new();
+    reader.rows(
+        "security labels of roles",
+        &["l.provider", "r.rolname", "l.label"],
+        "FROM pg_catalog.pg_shseclabel l JOIN pg_catalog.pg_roles r ON r.oid = l.objoid \
+         WHERE l.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND r.rolname !~ '^pg_' \
+         ORDER BY r.rolname COLLATE \"C\", l.provider COLLATE \"C\"",
+        |row| {
+            let provider = quote_identifier(&row.text()?);
+            let role = quote_identifier(&row.text()?);
+            let label = quote_literal(&row.text()?);
+            let _ = writeln!(
+                sql,
+                "SECURITY LABEL FOR {provider} ON ROLE {role} IS {label};"
+            );
             Ok(())
         },
     )?;
@@ -238,6 +261,12 @@ impl GlobalStatement {
                 .is_empty()
                 .then_some(GlobalStatement::Create { role, sql: owned });
         }
+        if let Some(rest) = sql.strip_prefix("SECURITY LABEL FOR ") {
+            let (_, rest) = identifier(rest)?;
+            let (role, _) = identifier(rest.strip_prefix(" ON ROLE ")?)?;
+            let role = Some(role);
+            return Some(GlobalStatement::Describe { role, sql: owned });
+        }
         for verb in ["ALTER ROLE ", "COMMENT ON ROLE "] {
             if let Some(rest) = sql.strip_prefix(verb) {
                 let role = match rest.starts_with("ALL ") {
@@ -316,7 +345,7 @@ mod tests {
     fn statements_tell_whom_they_are_about() {
         let text = "-- a comment; with a semicolon\nSET standard_conforming_strings = on;\n\nCREATE ROLE \"odd; \"\"role\n\";\n\
                     ALTER ROLE app SET application_name TO 'it''s; -- fine';\nALTER ROLE ALL SET work_mem TO '4MB';\n\
-                    COMMENT ON ROLE app IS 'x';\nGRANT app TO \"odd; \"\"role\n\" WITH ADMIN OPTION GRANTED BY boss;\n";
+                    COMMENT ON ROLE app IS 'x';\nSECURITY LABEL FOR \"a b\" ON ROLE app IS 'y';\nGRANT app TO \"odd; \"\"role\n\" WITH ADMIN OPTION GRANTED BY boss;\n";
         let odd = "odd; \"role\n".to_owned();
         let statements = GlobalStatement::parse(text).unwrap();
         assert_eq!(
@@ -326,15 +355,15 @@ mod tests {
                 sql: "CREATE ROLE \"odd; \"\"role\n\"".to_owned()
             }
         );
-        let roles: Vec<Option<&str>> = statements[1..4]
+        let roles: Vec<Option<&str>> = statements[1..5]
             .iter()
             .map(|statement| match statement {
                 GlobalStatement::Describe { role, .. } => role.as_deref(),
                 other => panic!("{other:?}"),
             })
             .collect();
-        assert_eq!(roles, [Some("app"), None, Some("app")]);
-        let GlobalStatement::Grant { role, member, sql } = &statements[4] else {
+        assert_eq!(roles, [Some("app"), None, Some("app"), Some("app")]);
+        let GlobalStatement::Grant { role, member, sql } = &statements[5] else {
             panic!("{statements:?}");
         };
         assert_eq!((role.as_str(), member), ("app", &odd));

@@ -57,6 +57,8 @@ pub struct Filters {
     pub exclude_tables: Vec<Pattern>,
     /// Of these the definition alone.
     pub exclude_table_data: Vec<Pattern>,
+    /// Definitions alone: no rows, no positions of sequences, no large objects.
+    pub schema_only: bool,
 }
 
 impl Filters {
@@ -65,9 +67,14 @@ impl Filters {
         self.tables.is_empty()
     }
 
+    /// Whether large objects are dumped.
+    pub fn large_objects(&self) -> bool {
+        self.everything() && !self.schema_only
+    }
+
     /// Whether the rows of a table are dumped, as far as the filters say.
     pub fn rows_of(&self, schema: &str, name: &str) -> bool {
-        !any(&self.exclude_table_data, schema, name)
+        !self.schema_only && !any(&self.exclude_table_data, schema, name)
     }
 
     /// The patterns that fit none of these, by their schemas and names. An error when the tables to dump are given and there is

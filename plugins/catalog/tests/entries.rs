@@ -94,7 +94,7 @@ fn filters_choose_what_pg_dump_chooses() {
                  SELECT lo_create(4711)",
             )
             .unwrap();
-        let cases: [(&str, &[&str]); 8] = [
+        let cases: [(&str, &[&str]); 9] = [
             ("--table", &["users"]),
             ("--table", &["orders", "audit.*"]),
             ("--table", &["public.*"]),
@@ -103,11 +103,13 @@ fn filters_choose_what_pg_dump_chooses() {
             ("--exclude-table", &["free", "counts", "names"]),
             ("--exclude-table-data", &["users"]),
             ("--exclude-table-data", &["audit.*", "free", "counts"]),
+            ("--schema-only", &[]),
         ];
         for (number, (option, patterns)) in cases.into_iter().enumerate() {
             let folder = server.scratch(&format!("filter-{number}")).join("archive");
             let mut arguments = vec!["-Fd", "-Z0", "-f", folder.to_str().unwrap(), "filtered"];
             arguments.extend(patterns.iter().flat_map(|pattern| [option, pattern]));
+            arguments.extend((option == "--schema-only").then_some(option));
             server.succeed("pg_dump", arguments);
             let stock = Toc::read(&std::fs::read(folder.join("toc.dat")).unwrap()).unwrap();
             let parsed: Vec<Pattern> = patterns
@@ -118,6 +120,7 @@ fn filters_choose_what_pg_dump_chooses() {
             match option {
                 "--table" => filters.tables = parsed,
                 "--exclude-table" => filters.exclude_tables = parsed,
+                "--schema-only" => filters.schema_only = true,
                 _ => filters.exclude_table_data = parsed,
             }
             let options = Options {
@@ -137,7 +140,8 @@ fn filters_choose_what_pg_dump_chooses() {
                 differences(&theirs, &ours)
             );
             let has_large_objects = dump.large_objects_dump_id.is_some();
-            assert_eq!(has_large_objects, option != "--table");
+            let expected = !["--table", "--schema-only"].contains(&option);
+            assert_eq!(has_large_objects, expected);
         }
     }
 }

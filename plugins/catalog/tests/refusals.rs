@@ -5,30 +5,6 @@ mod support;
 use catalog::{Error, Options};
 use support::{archiving, corpus, server::Server};
 
-#[test]
-fn security_labels_are_named() {
-    let server = Server::start(15);
-    let mut client = server.connect("postgres");
-    // No server of the tests has a provider of labels; the rows are what one leaves.
-    client
-        .batch_execute(
-            "CREATE TABLE labelled (a int); SET allow_system_table_mods = on;
-             INSERT INTO pg_seclabel (objoid, classoid, objsubid, provider, label)
-             VALUES ('labelled'::regclass, 'pg_class'::regclass, 0, 'guard', 'secret');
-             INSERT INTO pg_shseclabel (objoid, classoid, provider, label)
-             SELECT oid, 'pg_database'::regclass, 'guard', 'secret' FROM pg_database WHERE datname = 'postgres'",
-        )
-        .unwrap();
-    assert_eq!(
-        uncovered(client, &Options::default()),
-        [
-            ("security label", "of guard on table public.labelled"),
-            ("security label", "of guard on the database"),
-        ]
-        .map(owned)
-    );
-}
-
 /// Passwords are for superusers; without them, a restore would make something else of these.
 #[test]
 fn what_a_role_may_not_read_is_named() {
@@ -102,6 +78,11 @@ const COVERED: &[(&str, &str, &str)] = &[
     ("range type", "types", "public.span"),
     ("rule", "rules", "\"No Delete\" on public.t"),
     ("schema", "schemas", "\"Mixed Case\""),
+    (
+        "security label",
+        "security-labels",
+        "of tests on table public.\"Labelled\"",
+    ),
     ("sequence", "sequences", "public.\"Options\""),
     ("server", "foreign-data", "\"Far Away\""),
     ("shell type", "base-types", "public.never_made"),

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use archive::Entry;
+use archive::identifiers::qualified;
 use orchestrator_sdk::Error;
 use orchestrator_sdk::postgres::{Connection, Step};
 use orchestrator_sdk::streams::{Receipt, TransferOptions};
@@ -11,7 +12,6 @@ use orchestrator_sdk::streams::{Receipt, TransferOptions};
 use crate::backup::Backup;
 use crate::deployment_log;
 use crate::entries::{describe, loads_via_root, namespace, tag};
-use crate::names::qualified;
 use crate::parallel::{Script, Work};
 use crate::pieces::pieces;
 use crate::progress::Progress;

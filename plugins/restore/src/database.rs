@@ -1,6 +1,7 @@
 //! The target's database itself, created from the archive's DATABASE entry under the name that the binding gives it.
 
 use archive::Entry;
+use archive::ownership::new_owner;
 use orchestrator_sdk::postgres::{
     Connection, Step, Target, connect, quote_identifier, quote_literal,
 };
@@ -10,7 +11,7 @@ use orchestrator_sdk::{Error, ErrorKind, run};
 use crate::entries::{describe, tag};
 use crate::names::rename_database;
 use crate::sessions::script;
-use crate::statements::{Style, new_owner};
+use crate::statements::Style;
 
 /// How long a database that cannot be dropped yet is tried again.
 const PATIENCE_MS: u64 = 60_000;

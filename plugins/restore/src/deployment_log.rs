@@ -1,10 +1,10 @@
 //! The host's deployment log: the backup's rows join those of the target, and neither side loses one.
 
 use archive::Entry;
+use archive::identifiers::qualified;
 use orchestrator_sdk::postgres::{Step, quote_identifier};
 use orchestrator_sdk::streams::ByteSource;
 
-use crate::names::qualified;
 use crate::selection::{DEPLOYMENT_LOG, OWN_SCHEMA};
 
 /// Holds the backup's rows until the end of the transaction.

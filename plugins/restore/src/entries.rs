@@ -1,17 +1,9 @@
-//! What pg_restore knows of an entry by its kind: its pass, its object, what it is called in messages.
+//! What a target has to do with an entry: the object that it makes there, what it is called in messages.
 
-use archive::{Entry, Section};
-
-/// When an entry is applied (`_tocEntryRestorePass`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pass {
-    /// With the sections before, of and after the data.
-    Main,
-    /// Privileges, when all objects are there.
-    Privileges,
-    /// What must not see anything half done: event triggers, and materialized views, which run the users' queries.
-    Last,
-}
+use archive::Entry;
+pub use archive::kinds::{
+    Pass, is_of_database, is_privilege, is_setting, namespace, parts, pass, tag,
+};
 
 /// Kinds of objects that a target is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,16 +49,6 @@ impl Object {
     }
 }
 
-/// The entry's name, empty where it has none.
-pub fn tag(entry: &Entry) -> &str {
-    entry.tag.as_deref().unwrap_or_default()
-}
-
-/// The entry's schema, empty where it has none.
-pub fn namespace(entry: &Entry) -> &str {
-    entry.namespace.as_deref().unwrap_or_default()
-}
-
 /// As messages name it: `TABLE DATA public.users (entry 3392)`.
 pub fn describe(entry: &Entry) -> String {
     let separator = if namespace(entry).is_empty() { "" } else { "." };
@@ -79,45 +61,12 @@ pub fn describe(entry: &Entry) -> String {
     )
 }
 
-/// Parsed when the archive is opened, and applied to every session rather than once.
-pub fn is_setting(entry: &Entry) -> bool {
-    matches!(
-        entry.desc.as_str(),
-        "ENCODING" | "STDSTRINGS" | "SEARCHPATH"
-    )
-}
-
-/// About the database itself, so applied only when the restore creates it.
-pub fn is_of_database(entry: &Entry) -> bool {
-    match entry.desc.as_str() {
-        "DATABASE" | "DATABASE PROPERTIES" => true,
-        "ACL" | "COMMENT" | "SECURITY LABEL" => tag(entry).starts_with("DATABASE "),
-        _ => false,
-    }
-}
-
-/// Grants and revokes.
-pub fn is_privilege(entry: &Entry) -> bool {
-    matches!(entry.desc.as_str(), "ACL" | "DEFAULT ACL")
-}
-
 /// Can be chosen by a pattern.
 pub fn is_relation(entry: &Entry) -> bool {
     matches!(
         entry.desc.as_str(),
         "TABLE" | "FOREIGN TABLE" | "VIEW" | "MATERIALIZED VIEW" | "SEQUENCE"
     )
-}
-
-/// When an entry is applied.
-pub fn pass(entry: &Entry) -> Pass {
-    match entry.desc.as_str() {
-        "ACL" | "DEFAULT ACL" => Pass::Privileges,
-        "EVENT TRIGGER" | "MATERIALIZED VIEW DATA" => Pass::Last,
-        "COMMENT" | "SECURITY LABEL" if tag(entry).starts_with("EVENT TRIGGER ") => Pass::Last,
-        "STATISTICS DATA" if entry.section == Section::PostData => Pass::Last,
-        _ => Pass::Main,
-    }
 }
 
 /// The object that an entry creates, where it can be looked for in a target.
@@ -136,27 +85,6 @@ pub fn object(entry: &Entry) -> Option<Object> {
         schema: schema.to_owned(),
         name: tag(entry).to_owned(),
     })
-}
-
-/// Which parts an entry has (`_tocEntryRequired`): a definition, data.
-pub fn parts(entry: &Entry) -> (bool, bool) {
-    let definition = entry.definition.as_deref().unwrap_or_default();
-    let of_large_object = match entry.desc.as_str() {
-        "BLOB" | "BLOB METADATA" => true,
-        "ACL" | "COMMENT" | "SECURITY LABEL" => tag(entry).starts_with("LARGE OBJECT"),
-        _ => false,
-    };
-    if is_setting(entry) {
-        (false, false)
-    } else if entry.desc == "SEQUENCE SET" || of_large_object {
-        (false, true)
-    } else if entry.desc == "MATERIALIZED VIEW DATA" {
-        // pg_restore --data-only leaves materialized views as they were, and so without the rows that it loads.
-        (true, true)
-    } else {
-        let is_note = definition.starts_with("-- load via partition root ");
-        (!definition.is_empty() && !is_note, entry.had_dumper)
-    }
 }
 
 /// The rows of a partition that go through its root (`is_load_via_partition_root`): loads of several may meet in one table.
@@ -183,6 +111,8 @@ pub fn loads_via_root(entry: &Entry) -> bool {
 
 #[cfg(test)]
 pub mod tests {
+    use archive::Section;
+
     use super::*;
 
     /// An entry with the fields that decisions are made from.
@@ -240,31 +170,6 @@ pub mod tests {
                 String::new()
             },
         }
-    }
-
-    #[test]
-    fn entries_have_the_passes_and_parts_of_pg_restore() {
-        let comment = |tag| entry(1, "COMMENT", "", tag, &[]);
-        assert_eq!(pass(&comment("EVENT TRIGGER e")), Pass::Last);
-        assert_eq!(pass(&comment("TABLE t")), Pass::Main);
-        assert_eq!(
-            pass(&entry(1, "DEFAULT ACL", "", "x", &[])),
-            Pass::Privileges
-        );
-        assert_eq!(parts(&entry(1, "TABLE", "public", "t", &[])), (true, false));
-        assert_eq!(
-            parts(&entry(1, "TABLE DATA", "public", "t", &[])),
-            (false, true)
-        );
-        assert_eq!(
-            parts(&entry(1, "SEQUENCE SET", "public", "s", &[])),
-            (false, true)
-        );
-        assert_eq!(parts(&comment("LARGE OBJECT 7")), (false, true));
-        assert_eq!(
-            parts(&entry(1, "ENCODING", "", "ENCODING", &[])),
-            (false, false)
-        );
     }
 
     #[test]

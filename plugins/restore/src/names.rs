@@ -7,15 +7,6 @@ pub fn spellings(name: &str) -> [String; 2] {
     [name.to_owned(), quote_identifier(name)]
 }
 
-/// A schema's object, or one in no schema, in double quotes.
-pub fn qualified(schema: &str, name: &str) -> String {
-    if schema.is_empty() {
-        quote_identifier(name)
-    } else {
-        format!("{}.{}", quote_identifier(schema), quote_identifier(name))
-    }
-}
-
 /// Whether SQL names this role where roles stand: after TO, FROM, ROLE, FOR or a comma, as pg_dump writes them.
 pub fn mentions_role(sql: &str, name: &str) -> bool {
     let goes_on = |rest: &str| {

@@ -29,6 +29,8 @@ pub struct Parameters {
     pub no_owner: bool,
     /// No `GRANT`, no `REVOKE`.
     pub no_privileges: bool,
+    /// No `SECURITY LABEL`.
+    pub no_security_labels: bool,
     /// Everything in the default tablespace.
     pub no_tablespaces: bool,
     /// Do not read the backup before the target is changed.

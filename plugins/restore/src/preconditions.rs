@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use archive::ownership::new_owner;
 use archive::{Entry, Section, Toc};
 use orchestrator_sdk::{Error, ErrorKind};
 
@@ -10,7 +11,7 @@ use crate::entries::{Object, ObjectKind, describe, is_privilege, namespace, obje
 use crate::names::mentions_role;
 use crate::parameters::{Mode, Parameters};
 use crate::selection::Selection;
-use crate::statements::{new_owner, owner_is_understood};
+use crate::statements::owner_is_understood;
 use crate::target::{TableName, TargetState};
 
 /// Names in a message before it only counts.

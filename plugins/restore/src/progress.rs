@@ -54,6 +54,7 @@ impl Identity {
             "schema_only": parameters.schema_only,
             "no_owner": parameters.no_owner,
             "no_privileges": parameters.no_privileges,
+            "no_security_labels": parameters.no_security_labels,
             "no_tablespaces": parameters.no_tablespaces,
         });
         Identity {

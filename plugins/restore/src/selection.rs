@@ -91,7 +91,8 @@ fn allowed(entry: &Entry, parameters: &Parameters) -> bool {
     if is_of_database(entry) && !parameters.mode.creates() {
         return false;
     }
-    !(parameters.no_privileges && is_privilege(entry))
+    !(parameters.no_privileges && is_privilege(entry)
+        || parameters.no_security_labels && entry.desc == "SECURITY LABEL")
 }
 
 /// Takes what the target has of the host's schema out of the choice, with everything that belongs to it. Gives the entry

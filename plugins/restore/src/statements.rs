@@ -1,11 +1,11 @@
 //! The SQL of an entry: its definition, with what has to be set before it and the owner after it (`_printTocEntry` and
 //! `_getObjectDescription` in `pg_backup_archiver.c`).
 
+use archive::identifiers::{qualified, quote_identifier};
+use archive::ownership::{new_owner, owned_object};
 use archive::{Entry, Toc};
-use orchestrator_sdk::postgres::quote_identifier;
 
 use crate::entries::{is_privilege, namespace, tag};
-use crate::names::qualified;
 use crate::parameters::Parameters;
 
 /// A group of large objects (archive version 1.16), each of which has the group's owner.
@@ -56,7 +56,7 @@ impl Style {
         }
         if self.owners
             && let Some(owner) = new_owner(entry)
-            && let Some(object) = ownable(entry)
+            && let Some(object) = owned_object(entry)
         {
             sql += &format!("ALTER {object} OWNER TO {};\n", quote_identifier(owner));
         }
@@ -152,76 +152,9 @@ pub fn privileges_of_group(entry: &Entry, toc: &Toc) -> Option<String> {
     Some(sql)
 }
 
-/// The role that `ALTER ... OWNER TO` names. What has no drop statement is not owned by itself.
-pub fn new_owner(entry: &Entry) -> Option<&str> {
-    let dropped = entry
-        .drop_statement
-        .as_deref()
-        .is_some_and(|drop| !drop.is_empty());
-    let owner = entry.owner.as_deref().filter(|owner| !owner.is_empty())?;
-    (dropped && !is_privilege(entry) && may_be_owned(&entry.desc)).then_some(owner)
-}
-
 /// Whether this restore knows how to give an entry its owner; pg_restore stops at one that it does not know.
 pub fn owner_is_understood(entry: &Entry) -> bool {
-    entry.desc == LARGE_OBJECTS || new_owner(entry).is_none() || ownable(entry).is_some()
-}
-
-/// Kinds whose owner is that of what they belong to.
-fn may_be_owned(desc: &str) -> bool {
-    !matches!(
-        desc,
-        "CAST"
-            | "CHECK CONSTRAINT"
-            | "CONSTRAINT"
-            | "DATABASE PROPERTIES"
-            | "DEFAULT"
-            | "FK CONSTRAINT"
-            | "INDEX"
-            | "RULE"
-            | "TRIGGER"
-            | "ROW SECURITY"
-            | "POLICY"
-            | "USER MAPPING"
-    )
-}
-
-/// What follows ALTER.
-fn ownable(entry: &Entry) -> Option<String> {
-    match entry.desc.as_str() {
-        "COLLATION"
-        | "CONVERSION"
-        | "DOMAIN"
-        | "FOREIGN TABLE"
-        | "MATERIALIZED VIEW"
-        | "SEQUENCE"
-        | "STATISTICS"
-        | "TABLE"
-        | "TEXT SEARCH DICTIONARY"
-        | "TEXT SEARCH CONFIGURATION"
-        | "TYPE"
-        | "VIEW"
-        | "DATABASE"
-        | "PROCEDURAL LANGUAGE"
-        | "SCHEMA"
-        | "EVENT TRIGGER"
-        | "FOREIGN DATA WRAPPER"
-        | "SERVER"
-        | "PUBLICATION"
-        | "SUBSCRIPTION" => Some(format!(
-            "{} {}",
-            entry.desc,
-            qualified(namespace(entry), tag(entry))
-        )),
-        "BLOB" => Some(format!("LARGE OBJECT {}", tag(entry))),
-        // What they need beside a name is exactly what the drop statement says.
-        "AGGREGATE" | "FUNCTION" | "OPERATOR" | "OPERATOR CLASS" | "OPERATOR FAMILY"
-        | "PROCEDURE" => {
-            let dropped = entry.drop_statement.as_deref()?.strip_prefix("DROP ")?;
-            Some(dropped.trim_end_matches(['\n', ';']).to_owned())
-        }
-        _ => None,
-    }
+    entry.desc == LARGE_OBJECTS || new_owner(entry).is_none() || owned_object(entry).is_some()
 }
 
 fn terminate(sql: &mut String) {
@@ -249,8 +182,8 @@ mod tests {
         table.table_access_method = Some("heap".to_owned());
         assert_eq!(
             STYLE.statements(&table),
-            "SET default_tablespace = '';\nSET default_table_access_method = \"heap\";\nCREATE TABLE Odd;\n\
-             ALTER TABLE \"s\".\"Odd\" OWNER TO \"app\";\n"
+            "SET default_tablespace = '';\nSET default_table_access_method = heap;\nCREATE TABLE Odd;\n\
+             ALTER TABLE s.\"Odd\" OWNER TO app;\n"
         );
         let bare = Style {
             owners: false,
@@ -260,7 +193,7 @@ mod tests {
         table.table_access_method = None;
         assert_eq!(
             bare.statements(&table),
-            "SET search_path = \"s\", pg_catalog;\nCREATE TABLE Odd;\n"
+            "SET search_path = s, pg_catalog;\nCREATE TABLE Odd;\n"
         );
     }
 
@@ -270,8 +203,8 @@ mod tests {
         group.definition = Some("11\n12\n".to_owned());
         assert_eq!(
             STYLE.statements(&group),
-            "SELECT pg_catalog.lo_create('11');\nALTER LARGE OBJECT 11 OWNER TO \"app\";\n\
-             SELECT pg_catalog.lo_create('12');\nALTER LARGE OBJECT 12 OWNER TO \"app\";\n"
+            "SELECT pg_catalog.lo_create('11');\nALTER LARGE OBJECT 11 OWNER TO app;\n\
+             SELECT pg_catalog.lo_create('12');\nALTER LARGE OBJECT 12 OWNER TO app;\n"
         );
         let mut acl = entry(8, "ACL", "", "LARGE OBJECTS 11..12", &[7]);
         acl.definition = Some("GRANT SELECT ON LARGE OBJECT 11 TO reader;\n".to_owned());
@@ -292,13 +225,13 @@ mod tests {
         assert!(
             STYLE
                 .statements(&function)
-                .ends_with("ALTER FUNCTION s.f(integer) OWNER TO \"app\";\n")
+                .ends_with("ALTER FUNCTION s.f(integer) OWNER TO app;\n")
         );
         let mut public = entry(1, "SCHEMA", "", "public", &[]);
         public.definition = Some("-- *not* creating schema, since initdb creates it\n".to_owned());
         assert_eq!(
             STYLE.statements(&public),
-            "ALTER SCHEMA \"public\" OWNER TO \"app\";\n"
+            "ALTER SCHEMA public OWNER TO app;\n"
         );
         assert!(
             !STYLE

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use archive::identifiers::qualified;
 use orchestrator_sdk::Error;
 use orchestrator_sdk::postgres::Connection;
 
 use crate::entries::{Object, ObjectKind};
-use crate::names::qualified;
 
 /// Tables that are asked in one query whether they hold rows.
 const TABLES_AT_ONCE: usize = 100;

@@ -19,6 +19,7 @@ impl PostgresServer {
             folder,
             version: self.version,
             installation: self.installation.clone(),
+            tools: self.tools.clone(),
             port: 0,
             settings: settings
                 .iter()

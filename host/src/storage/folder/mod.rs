@@ -132,6 +132,15 @@ impl Storage for Folder {
         Ok(())
     }
 
+    async fn persist(&self, folder: &str) -> Result<(), StorageError> {
+        check_folder(folder)?;
+        let folder = folder.to_owned();
+        self.run(format!("write {folder:?} to the disk"), move |tree| {
+            tree.persist(folder.split_terminator('/'))
+        })
+        .await
+    }
+
     async fn remove_unfinished(&self, prefix: &str) -> Result<u64, StorageError> {
         check_prefix(prefix)?;
         let prefix = prefix.to_owned();

@@ -15,6 +15,11 @@ use super::tree::{FileStat, Tree, split};
 use crate::storage::key::PARTIAL;
 use crate::storage::{Key, ObjectInfo, ObjectWriter, StorageError, StorageErrorKind};
 
+/// What is written at once: smaller pieces are gathered, as each write takes a switch of threads.
+const GATHERED_BYTES: usize = 256 * 1024;
+/// A file of a set that is this large is written to the disk by itself, while others are still computed.
+const LARGE_BYTES: u64 = 1024 * 1024;
+
 /// How often a new file is begun when somebody removes its folder or the file itself at the same time.
 const ATTEMPTS: usize = 16;
 
@@ -58,9 +63,12 @@ impl Partial {
         })
     }
 
-    fn publish(mut self) -> io::Result<FileStat> {
-        fs::fsync(&self.file)?;
+    fn publish(mut self, durability: Durability) -> io::Result<FileStat> {
         let stat = fs::fstat(&self.file)?;
+        let stat = FileStat::from(&stat);
+        if durability == Durability::Now || stat.bytes >= LARGE_BYTES {
+            fs::fsync(&self.file)?;
+        }
         fs::renameat(
             &self.folder,
             self.name.as_str(),
@@ -68,9 +76,20 @@ impl Partial {
             split(&self.key).1,
         )?;
         self.published = true;
-        fs::fsync(&self.folder)?;
-        Ok(FileStat::from(&stat))
+        if durability == Durability::Now {
+            fs::fsync(&self.folder)?;
+        }
+        Ok(stat)
     }
+}
+
+/// When a file has to survive a crash of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Durability {
+    /// As soon as it is there.
+    Now,
+    /// When its folder is persisted.
+    WithTheSet,
 }
 
 impl Drop for Partial {
@@ -96,6 +115,9 @@ fn lock(file: &OwnedFd) -> io::Result<()> {
 /// Writes a [`Partial`]. It is lent to the thread that writes, so a write that is given up still ends in its removal.
 pub(super) struct FolderWriter {
     partial: Option<Partial>,
+    /// Not in the file yet.
+    gathered: Vec<Bytes>,
+    gathered_bytes: usize,
     doing: String,
 }
 
@@ -103,6 +125,8 @@ impl FolderWriter {
     pub fn new(partial: Partial, doing: String) -> FolderWriter {
         FolderWriter {
             partial: Some(partial),
+            gathered: Vec::new(),
+            gathered_bytes: 0,
             doing,
         }
     }
@@ -116,14 +140,38 @@ impl FolderWriter {
             )
         })
     }
+
+    async fn publish(mut self, durability: Durability) -> Result<ObjectInfo, StorageError> {
+        let mut partial = self.take()?;
+        let key = partial.key.clone();
+        let gathered = std::mem::take(&mut self.gathered);
+        let stat = blocking(self.doing.clone(), move |doing| {
+            write_all(&mut partial.file, &gathered)
+                .and_then(|()| partial.publish(durability))
+                .map_err(|error| StorageError::io(doing, &error))
+        });
+        Ok(stat.await?.info(key))
+    }
+}
+
+fn write_all(file: &mut File, pieces: &[Bytes]) -> io::Result<()> {
+    pieces.iter().try_for_each(|piece| file.write_all(piece))
 }
 
 #[async_trait]
 impl ObjectWriter for FolderWriter {
     async fn write(&mut self, bytes: Bytes) -> Result<(), StorageError> {
         let mut partial = self.take()?;
+        self.gathered_bytes += bytes.len();
+        self.gathered.push(bytes);
+        if self.gathered_bytes < GATHERED_BYTES {
+            self.partial = Some(partial);
+            return Ok(());
+        }
+        self.gathered_bytes = 0;
+        let gathered = std::mem::take(&mut self.gathered);
         let written = blocking(self.doing.clone(), move |doing| {
-            let written = partial.file.write_all(&bytes);
+            let written = write_all(&mut partial.file, &gathered);
             written.map_err(|error| StorageError::io(doing, &error))?;
             Ok(partial)
         });
@@ -131,15 +179,12 @@ impl ObjectWriter for FolderWriter {
         Ok(())
     }
 
-    async fn finish(mut self: Box<Self>) -> Result<ObjectInfo, StorageError> {
-        let partial = self.take()?;
-        let key = partial.key.clone();
-        let stat = blocking(self.doing.clone(), move |doing| {
-            partial
-                .publish()
-                .map_err(|error| StorageError::io(doing, &error))
-        });
-        Ok(stat.await?.info(key))
+    async fn finish(self: Box<Self>) -> Result<ObjectInfo, StorageError> {
+        self.publish(Durability::Now).await
+    }
+
+    async fn finish_in_set(self: Box<Self>) -> Result<ObjectInfo, StorageError> {
+        self.publish(Durability::WithTheSet).await
     }
 
     async fn abort(mut self: Box<Self>) {

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::storage::{Key, ObjectInfo};
@@ -15,6 +15,10 @@ use crate::storage::{Key, ObjectInfo};
 const FOLDER: OFlags = OFlags::DIRECTORY
     .union(OFlags::RDONLY)
     .union(OFlags::CLOEXEC);
+
+/// The most files of a folder that are waited for one by one.
+#[cfg(target_os = "linux")]
+const FILES_WAITED_FOR: usize = 64;
 
 /// The folder of a storage.
 #[derive(Debug)]
@@ -74,6 +78,34 @@ impl Tree {
             folder = fs::openat(&folder, part, FOLDER | OFlags::NOFOLLOW, Mode::empty())?;
         }
         Ok(folder)
+    }
+
+    /// Waits until the files of a folder, and their names, are on the disk.
+    pub fn persist<'a>(&self, parts: impl IntoIterator<Item = &'a str>) -> io::Result<()> {
+        let Some(folder) = self.open_folder(parts)? else {
+            return Ok(());
+        };
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&folder)? {
+            let entry = entry?;
+            if !entry.file_type().is_dir() {
+                names.push(entry.file_name().to_owned());
+            }
+        }
+        // Each file that is waited for makes the disk empty its cache. Past a few dozen, waiting for all that the file system
+        // holds back is faster, although that is other programs' too (as pg_dump's --sync-method=syncfs).
+        #[cfg(target_os = "linux")]
+        if names.len() > FILES_WAITED_FOR {
+            return Ok(fs::syncfs(&folder)?);
+        }
+        for name in names {
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+            let file = unless_absent(fs::openat(&folder, name.as_c_str(), flags, Mode::empty()))?;
+            if let Some(file) = file {
+                fs::fsync(&file)?;
+            }
+        }
+        Ok(fs::fsync(&folder)?)
     }
 
     /// Opens the file of a key to read it; `None` when there is none.

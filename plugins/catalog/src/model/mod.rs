@@ -102,6 +102,15 @@ pub struct Dependency {
     pub kind: char,
 }
 
+/// What a label provider says of an object: pg_seclabel.
+#[derive(Debug)]
+pub struct SecurityLabel {
+    /// The number of a column, or 0 for the whole object.
+    pub part: i32,
+    pub provider: String,
+    pub label: String,
+}
+
 /// Everything that a dump of one database needs to know.
 #[derive(Debug)]
 pub struct Catalog {
@@ -150,6 +159,8 @@ pub struct Catalog {
     pub(crate) dependencies: Vec<Dependency>,
     /// By object: pg_description's (objsubid, description), in that order.
     pub(crate) comments: HashMap<CatalogId, Vec<(i32, String)>>,
+    /// By object: those on the whole of it first, then those on its columns.
+    pub(crate) security_labels: HashMap<CatalogId, Vec<SecurityLabel>>,
     /// Patterns of filters that fit nothing.
     pub(crate) without_match: Vec<String>,
     /// pg_init_privs, without columns: what CREATE EXTENSION or initdb granted.

@@ -248,7 +248,6 @@ pub const CLASSES: &[Class] = &[
     Class {
         condition: "o.objoid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = o.classoid \
                     AND x.objid = o.objoid AND x.deptype = 'e')",
-        covered: Covered::No,
         ..class(
             "security label",
             "pg_seclabel",
@@ -257,7 +256,6 @@ pub const CLASSES: &[Class] = &[
     },
     Class {
         condition: "o.classoid = 'pg_database'::regclass AND o.objoid = (SELECT oid FROM pg_database WHERE datname = current_database())",
-        covered: Covered::No,
         ..class(
             "security label",
             "pg_shseclabel",

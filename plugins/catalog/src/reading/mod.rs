@@ -34,6 +34,7 @@ mod replication;
 mod roles;
 mod rows;
 mod rules;
+mod security_labels;
 mod sequences;
 mod sql;
 mod statistics;
@@ -128,7 +129,7 @@ pub fn read(
         rules: rules::read(reader, &relations)?,
         policies: policies::read(reader, &relations)?,
         default_access: acls::defaults(reader, &namespaces)?,
-        large_objects: match options.filters.everything() {
+        large_objects: match options.filters.large_objects() {
             true => large_objects::read(reader)?,
             false => Vec::new(),
         },
@@ -136,6 +137,7 @@ pub fn read(
         refresh_order: dependencies::refresh_order(reader)?,
         dependencies: dependencies::read(reader)?,
         comments: comments::read(reader)?,
+        security_labels: security_labels::read(reader)?,
         without_match,
         initial_privileges: acls::initial(reader)?,
         database,

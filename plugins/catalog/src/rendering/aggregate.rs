@@ -41,7 +41,7 @@ pub fn write(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
         dump_id,
     };
     if function.dump.has(Components::COMMENT) {
-        writer.comment(subject, id);
+        writer.annotate(subject, id);
     }
     if function.dump.has(Components::ACL) {
         // There is no GRANT ON AGGREGATE: it is a function there, also in how its arguments are written.

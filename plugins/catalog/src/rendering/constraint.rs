@@ -178,7 +178,7 @@ fn of_domain(writer: &mut Writer<'_>, dump_id: u32, constraint: &Constraint, dom
     });
     let kind = format!("CONSTRAINT {name} ON DOMAIN");
     let type_name = quote_identifier(&ty.name);
-    writer.comment(
+    writer.annotate(
         Subject {
             kind: &kind,
             name: &type_name,

@@ -45,7 +45,7 @@ pub fn write(writer: &mut Writer<'_>, node: &Node<'_>, dump_id: u32, at: usize) 
         dump_id,
     };
     if function.dump.has(Components::COMMENT) {
-        writer.comment(subject, id);
+        writer.annotate(subject, id);
     }
     if function.dump.has(Components::ACL) {
         let initial = writer

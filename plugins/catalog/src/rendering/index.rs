@@ -42,7 +42,7 @@ pub fn write(writer: &mut Writer<'_>, graph: &Graph<'_>, node: &Node<'_>, dump_i
         });
     }
     let dump_id = constraint.map_or(dump_id, id_of);
-    writer.comment(
+    writer.annotate(
         Subject {
             kind: "INDEX",
             name: &name,

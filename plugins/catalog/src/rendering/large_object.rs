@@ -21,7 +21,7 @@ pub fn write(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
         owner: &object.owner,
         dump_id,
     };
-    writer.comment(subject, id);
+    writer.annotate(subject, id);
     writer.access(subject, &object.access, None);
 }
 

@@ -50,6 +50,7 @@ pub fn schema(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
             Some(comment) => writer.comment_text(subject, comment),
             None => {}
         }
+        writer.security_labels(subject, id, |part| (part == 0).then(String::new));
     }
     if namespace.dump.has(Components::ACL) {
         privileges(writer, subject, namespace, id);
@@ -105,7 +106,7 @@ pub fn extension(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
         });
     }
     if extension.dump.has(Components::COMMENT) {
-        writer.comment(
+        writer.annotate(
             Subject {
                 kind: "EXTENSION",
                 name: &name,

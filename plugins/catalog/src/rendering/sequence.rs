@@ -72,7 +72,7 @@ pub fn write(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
         });
     }
     let name = quote_identifier(&relation.name);
-    writer.comment(
+    writer.annotate(
         Subject {
             kind: "SEQUENCE",
             name: &name,

@@ -131,7 +131,7 @@ fn definition(
             &*relation.name,
         )
     });
-    table_parts::comments(writer, graph, relation, at, dump_id);
+    table_parts::annotations(writer, graph, relation, at, dump_id);
 }
 
 fn create(writer: &Writer<'_>, graph: &Graph<'_>, at: usize) -> String {

@@ -1,4 +1,4 @@
-//! What belongs to a table but is said apart: how it is attached, late defaults, comments.
+//! What belongs to a table but is said apart: how it is attached, late defaults, comments, security labels.
 
 use archive::{Entry, Section};
 
@@ -59,8 +59,8 @@ pub fn default(writer: &mut Writer<'_>, node: &Node<'_>, dump_id: u32, at: usize
     });
 }
 
-/// Comments on the table, its columns, and the constraints that are printed with it.
-pub fn comments(
+/// Comments on the table, its columns, and the constraints that are printed with it; security labels on it and its columns.
+pub fn annotations(
     writer: &mut Writer<'_>,
     graph: &Graph<'_>,
     relation: &Relation,
@@ -100,6 +100,14 @@ pub fn comments(
             );
         }
     }
+    writer.security_labels(subject, relation.id(), |part| match usize::try_from(part) {
+        Ok(0) => Some(String::new()),
+        Ok(number) => {
+            let column = relation.column(number)?;
+            Some(format!(".{}", quote_identifier(&column.name)))
+        }
+        Err(_) => None,
+    });
     let not_nulls = relation
         .columns
         .iter()

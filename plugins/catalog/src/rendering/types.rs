@@ -52,7 +52,7 @@ pub fn write(writer: &mut Writer<'_>, graph: &Graph<'_>, dump_id: u32, at: usize
         dump_id,
     };
     if ty.dump.has(Components::COMMENT) {
-        writer.comment(subject, id);
+        writer.annotate(subject, id);
     }
     if ty.dump.has(Components::ACL) {
         let initial = writer
@@ -71,14 +71,14 @@ pub fn write(writer: &mut Writer<'_>, graph: &Graph<'_>, dump_id: u32, at: usize
     }
     if ty.dump.has(Components::COMMENT) {
         if let TypeKind::Composite(attributes) = &ty.kind {
-            attribute_comments(writer, subject, ty, attributes);
+            attribute_annotations(writer, subject, ty, attributes);
         }
         for constraint in constraints {
             let kind = format!(
                 "CONSTRAINT {} ON DOMAIN",
                 quote_identifier(&constraint.name)
             );
-            writer.comment(
+            writer.annotate(
                 Subject {
                     kind: &kind,
                     ..subject
@@ -213,24 +213,21 @@ fn composite(name: &str, attributes: &[Attribute]) -> String {
     )
 }
 
-fn attribute_comments(
+/// Comments and security labels; pg_dump leaves the labels out.
+fn attribute_annotations(
     writer: &mut Writer<'_>,
     subject: Subject<'_>,
     ty: &Type,
     attributes: &[Attribute],
 ) {
-    let Some(comments) = writer
-        .catalog
-        .comments
-        .get(&CatalogId::new(class::RELATION, ty.relation))
-    else {
-        return;
+    let relation = CatalogId::new(class::RELATION, ty.relation);
+    let attribute = |number: i32| {
+        let mut attributes = attributes.iter();
+        attributes.find(|attribute| attribute.number == number)
     };
-    for (number, text) in comments {
-        let Some(attribute) = attributes
-            .iter()
-            .find(|attribute| attribute.number == *number)
-        else {
+    let comments = writer.catalog.comments.get(&relation);
+    for (number, text) in comments.into_iter().flatten() {
+        let Some(attribute) = attribute(*number) else {
             continue;
         };
         let name = format!(
@@ -247,6 +244,10 @@ fn attribute_comments(
             text,
         );
     }
+    writer.security_labels(subject, relation, |number| {
+        let attribute = attribute(number)?;
+        Some(format!(".{}", quote_identifier(&attribute.name)))
+    });
 }
 
 fn domain(name: &str, ty: &Type, domain: &Domain, constraints: &[&Constraint]) -> String {

@@ -1,4 +1,4 @@
-//! Collects entries, and writes what most classes have in common: comments and privileges.
+//! Collects entries, and writes what most classes have in common: comments, security labels and privileges.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -183,7 +183,7 @@ impl<'a> Writer<'a> {
             dump_id,
         };
         if header.dump.has(Components::COMMENT) {
-            self.comment(subject, header.id);
+            self.annotate(subject, header.id);
         }
         if let Some((kind, access)) = access.filter(|_| header.dump.has(Components::ACL)) {
             let initial = self
@@ -216,7 +216,7 @@ impl<'a> Writer<'a> {
         self.comment_on_part(desc, name, relation, dump_id, id);
     }
 
-    /// The comment on what hangs on a relation, if it has one.
+    /// The comment on what hangs on a relation, if it has one. It has no security labels.
     pub fn comment_on_part(
         &mut self,
         desc: &str,
@@ -225,7 +225,7 @@ impl<'a> Writer<'a> {
         dump_id: u32,
         id: CatalogId,
     ) {
-        self.comment(
+        self.annotate(
             Subject {
                 kind: &format!("{desc} {} ON", quote_identifier(name)),
                 name: &quote_identifier(&relation.name),
@@ -237,10 +237,47 @@ impl<'a> Writer<'a> {
         );
     }
 
-    /// The comment on an object, if it has one.
-    pub fn comment(&mut self, subject: Subject<'_>, id: CatalogId) {
+    /// The comment on an object and its security labels, if it has any.
+    pub fn annotate(&mut self, subject: Subject<'_>, id: CatalogId) {
         if let Some(text) = self.catalog.comment(id) {
             self.comment_text(subject, text);
+        }
+        self.security_labels(subject, id, |part| (part == 0).then(String::new));
+    }
+
+    /// The security labels on an object and its columns, in one entry. `column` gives what follows the object's name for a
+    /// part of it, and nothing for the object itself.
+    pub fn security_labels(
+        &mut self,
+        subject: Subject<'_>,
+        id: CatalogId,
+        column: impl Fn(i32) -> Option<String>,
+    ) {
+        let catalog = self.catalog;
+        let Some(labels) = catalog.security_labels.get(&id) else {
+            return;
+        };
+        let Subject {
+            kind, name, schema, ..
+        } = subject;
+        let prefix = schema
+            .map(|schema| format!("{}.", quote_identifier(schema)))
+            .unwrap_or_default();
+        let mut statements = String::new();
+        for label in labels {
+            let Some(column) = column(label.part) else {
+                continue;
+            };
+            let kind = if label.part == 0 { kind } else { "COLUMN" };
+            statements.push_str(&format!(
+                "SECURITY LABEL FOR {} ON {kind} {prefix}{name}{column} IS {};\n",
+                quote_identifier(&label.provider),
+                quote_literal(&label.label)
+            ));
+        }
+        if !statements.is_empty() {
+            let tag = format!("{kind} {name}");
+            self.attachment(subject, "SECURITY LABEL", tag, statements, &[]);
         }
     }
 

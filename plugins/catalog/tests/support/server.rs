@@ -8,6 +8,9 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+#[path = "../../../../tests/support/postgres/label_provider.rs"]
+mod label_provider;
+
 /// A running server. Its superuser is `postgres`.
 pub struct Server {
     folder: TempDir,
@@ -64,9 +67,12 @@ impl Server {
                 "-N".as_ref(),
             ],
         );
+        let labels = label_provider::compile(server.major, &server.scratch("modules"));
         let options = format!(
-            "-c port={port} -c listen_addresses='' -c unix_socket_directories='{}' -c fsync=off -c max_locks_per_transaction=512 {settings}",
-            server.folder.path().display()
+            "-c port={port} -c listen_addresses='' -c unix_socket_directories='{}' -c fsync=off -c max_locks_per_transaction=512 \
+             -c shared_preload_libraries='{}' {settings}",
+            server.folder.path().display(),
+            labels.display()
         );
         let log = server.folder.path().join("log");
         server.succeed(

@@ -21,6 +21,7 @@ pub fn parameters() -> Parameters {
         data_only: false,
         no_owner: false,
         no_privileges: false,
+        no_security_labels: false,
         no_tablespaces: false,
         skip_verify: false,
         analyze: false,

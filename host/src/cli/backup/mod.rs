@@ -1,5 +1,7 @@
 //! `orchestrator backup`: create, list, show, verify, delete.
 
+mod show;
+
 use std::io::{IsTerminal, Write};
 
 use archive::layout::BackupFolder;
@@ -22,8 +24,8 @@ pub(super) enum BackupCommand {
     Create(CreateCommand),
     /// List the backups in a storage, newest first
     List(ListCommand),
-    /// Show what a backup holds
-    Show(OneBackup),
+    /// Show what a backup holds, or print it as SQL
+    Show(show::ShowCommand),
     /// Check every byte of a backup against its manifest
     Verify(VerifyCommand),
     /// Delete backups
@@ -53,6 +55,9 @@ pub(super) struct CreateCommand {
     /// Of tables that match the definition alone; may be repeated
     #[arg(long, value_name = "PATTERN")]
     exclude_table_data: Vec<String>,
+    /// Definitions alone: no rows, no positions of sequences, no large objects
+    #[arg(long)]
+    schema_only: bool,
     /// Fail when a table stays locked for longer, as 30s [default: wait until it is free]
     #[arg(long, value_name = "TIMEOUT")]
     lock_wait_timeout: Option<String>,
@@ -131,7 +136,7 @@ pub(super) async fn execute(
     match command {
         BackupCommand::Create(command) => create(command, &project, output).await,
         BackupCommand::List(command) => list(command, &project, output).await,
-        BackupCommand::Show(which) => show(which, &project, output).await,
+        BackupCommand::Show(command) => show::execute(command, &project, output).await,
         BackupCommand::Verify(command) => verify(command, scratch_server, &project, output).await,
         BackupCommand::Delete(command) => delete(command, &project, output).await,
     }
@@ -162,6 +167,7 @@ async fn create(command: CreateCommand, project: &Project, output: &Output) -> R
     ] {
         parameters.insert(name.to_owned(), patterns.into());
     }
+    parameters.insert("schema_only".to_owned(), command.schema_only.into());
     let mut request = single("backup", "backup", parameters);
     request.dry_run = command.dry_run;
     run_and_report(project, request, output).await
@@ -267,89 +273,6 @@ fn listed(folder: &BackupFolder, manifest: &Result<Manifest, Failure>) -> Value 
     }
 }
 
-async fn show(which: OneBackup, project: &Project, output: &Output) -> Result<u8, Failure> {
-    let storage = project
-        .storage(&storage_name(project, which.storage.as_deref())?)
-        .await?;
-    let folder = backups::find(storage.objects.as_ref(), &which.backup).await?;
-    let manifest = backups::manifest(&storage, &folder).await?;
-    let document = serde_json::to_value(&manifest)
-        .map_err(|error| Failure::internal(format!("writing JSON: {error}")))?;
-    output.result(&document, || describe(&manifest))?;
-    Ok(exit::DONE)
-}
-
-fn describe(manifest: &Manifest) -> String {
-    let lines = [
-        ("id", manifest.backup.to_string()),
-        ("database", manifest.database.clone()),
-        ("snapshot", manifest.snapshot.time.clone()),
-        (
-            "WAL position",
-            manifest.snapshot.lsn.clone().unwrap_or_default(),
-        ),
-        ("server", format!("PostgreSQL {}", manifest.server.version)),
-        (
-            "made by",
-            format!("{} {}", manifest.tool.name, manifest.tool.version),
-        ),
-        (
-            "archive",
-            format!(
-                "{} {}",
-                manifest.archive.version, manifest.archive.compression
-            ),
-        ),
-        (
-            "encryption",
-            manifest.archive.encryption.map_or("", |_| "age").to_owned(),
-        ),
-        ("encoding", manifest.encoding.clone()),
-        (
-            "extensions",
-            manifest
-                .extensions
-                .iter()
-                .map(|extension| extension.name.as_str())
-                .collect::<Vec<_>>()
-                .join(", "),
-        ),
-        ("roles", manifest.roles.join(", ")),
-        ("stored", table::bytes(manifest.totals.bytes)),
-        (
-            "before compression",
-            table::bytes(manifest.totals.plain_bytes),
-        ),
-    ];
-    let mut text: String = lines
-        .iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| format!("{name:18}  {value}\n"))
-        .collect();
-    let rows = manifest
-        .objects
-        .iter()
-        .filter_map(|object| {
-            let data = object.table.as_ref()?;
-            Some(vec![
-                format!("{}.{}", data.schema, data.name),
-                table::count(data.rows),
-                table::bytes(data.plain_bytes),
-                table::bytes(object.bytes),
-            ])
-        })
-        .collect::<Vec<_>>();
-    if !rows.is_empty() {
-        text.push('\n');
-        text.push_str(&table::table(
-            &["TABLE", "ROWS", "PLAIN", "STORED"],
-            &["ROWS", "PLAIN", "STORED"],
-            rows,
-        ));
-    }
-    text
-}
-
 async fn verify(
     command: VerifyCommand,
     scratch_server: Option<String>,
@@ -376,7 +299,12 @@ async fn verify(
         parameters.insert("database".to_owned(), server.into());
         parameters.insert("mode".to_owned(), "check".into());
         // Whose it was and who may see it says nothing about the data, and that server need not know those roles.
-        for flag in ["no_owner", "no_privileges", "no_tablespaces"] {
+        for flag in [
+            "no_owner",
+            "no_privileges",
+            "no_security_labels",
+            "no_tablespaces",
+        ] {
             parameters.insert(flag.to_owned(), true.into());
         }
         request.steps.push(StepRequest {

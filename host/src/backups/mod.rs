@@ -1,8 +1,9 @@
 //! The backups that lie in a storage: listed, chosen by what people type, described by their manifests.
 
-use archive::layout::{
-    BackupFolder, BackupId, ENCRYPTED, MANIFEST, MANIFESTS, TOC, escape_database, unescape_database,
-};
+mod backup;
+mod script;
+
+use archive::layout::{BackupFolder, BackupId, MANIFESTS, TOC, escape_database, unescape_database};
 use archive::manifest::Manifest;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -10,10 +11,10 @@ use jiff::Timestamp;
 use crate::capabilities::BoundStorage;
 use crate::failure::{Failure, FailureKind};
 use crate::storage::{Key, Storage};
-use crate::transfer::encryption;
 
-/// The largest manifest that is read: a few million objects.
-const MANIFEST_BYTES: usize = 512 * 1024 * 1024;
+pub use backup::{Backup, manifest};
+pub use script::{ScriptError, write_script};
+
 /// Manifests that are read or looked for at once.
 const AT_ONCE: usize = 16;
 
@@ -63,32 +64,6 @@ pub async fn manifest_key(storage: &dyn Storage, prefix: &str) -> Result<Option<
         }
     }
     Ok(None)
-}
-
-/// What a backup says about itself.
-pub async fn manifest(storage: &BoundStorage, folder: &BackupFolder) -> Result<Manifest, Failure> {
-    let BoundStorage { objects, keys } = storage;
-    let key = manifest_key(objects.as_ref(), &folder.prefix())
-        .await?
-        .ok_or_else(|| Failure::not_found(format!("{} does not exist", folder.key(MANIFEST))))?;
-    let mut bytes = Vec::new();
-    let mut chunks = objects
-        .get(&key, None)
-        .await?
-        .map_err(Failure::from)
-        .boxed();
-    if key.to_string().ends_with(ENCRYPTED) {
-        chunks = encryption::decrypt(chunks, keys.clone(), key.to_string());
-    }
-    while let Some(chunk) = chunks.next().await {
-        bytes.extend_from_slice(&chunk?);
-        if bytes.len() > MANIFEST_BYTES {
-            return Err(Failure::corrupt(format!(
-                "{key} is too large for a manifest"
-            )));
-        }
-    }
-    Manifest::read(&bytes).map_err(|error| Failure::corrupt(format!("{key}: {error}")))
 }
 
 /// The manifests of many backups, in their order; a damaged one is an error of its own.
