@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn methods_are_written_as_for_pg_dump() {
         for (text, method) in [
-            ("gzip", Method::Gzip(4)),
+            ("gzip", Method::Gzip(1)),
             ("gzip:9", Method::Gzip(9)),
             ("4", Method::Gzip(4)),
             ("0", Method::None),
