@@ -222,16 +222,15 @@ fn a_class_that_is_not_covered_fails_the_backup_by_name() {
     server.create_database("source");
     server.psql(
         "source",
-        // As a provider of labels leaves it.
-        "CREATE TABLE shop (); SET allow_system_table_mods = on;
-         INSERT INTO pg_seclabel (objoid, classoid, objsubid, provider, label)
-         VALUES ('shop'::regclass, 'pg_class'::regclass, 0, 'guard', 'secret')",
+        // As a release that has types of another kind would have one.
+        "CREATE TYPE \"New Thing\" AS ENUM ('a'); SET allow_system_table_mods = on;
+         UPDATE pg_type SET typtype = 'z' WHERE typname = 'New Thing'",
     );
     let project = project(&server);
     let outcome = project
         .run(["backup", "create", "--database", "source"])
         .expect_code(1);
-    let expected = "security label of guard on table public.shop";
+    let expected = "type of an unknown kind public.\"New Thing\"";
     assert!(outcome.stderr.contains(expected), "{}", outcome.stderr);
     assert!(files(&project.path().join("backups")).is_empty());
 }

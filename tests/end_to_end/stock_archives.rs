@@ -23,7 +23,7 @@ fn assert_comes_back(server: &PostgresServer, project: &Project, archive: &Path,
 }
 
 fn every_class_comes_back(version: Version) {
-    let server = PostgresServer::start(version);
+    let server = PostgresServer::start_with_labels(version);
     let project = Project::without_config(env!("CARGO_BIN_EXE_orchestrator"));
     for file in corpus(version) {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
