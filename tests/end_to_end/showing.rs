@@ -137,4 +137,8 @@ fn the_script_of_a_backup_is_run_by_psql() {
         .run(["backup", "show", "--schema-only"])
         .expect_code(2);
     assert!(outcome.stderr.contains("--sql"), "{}", outcome.stderr);
+    let outcome = project
+        .run(["backup", "show", "--sql", "--output", "json"])
+        .expect_code(2);
+    assert!(outcome.stderr.contains("no JSON"), "{}", outcome.stderr);
 }

@@ -53,6 +53,31 @@ pub struct Entry {
     pub filename: String,
 }
 
+impl Entry {
+    /// An entry with nothing but its essentials.
+    pub fn new(dump_id: u32, desc: &str, section: Section, tag: impl Into<String>) -> Entry {
+        Entry {
+            dump_id,
+            had_dumper: false,
+            catalog_oid: 0,
+            oid: 0,
+            tag: Some(tag.into()),
+            desc: desc.to_owned(),
+            section,
+            definition: None,
+            drop_statement: None,
+            copy_statement: None,
+            namespace: None,
+            tablespace: None,
+            table_access_method: None,
+            relkind: 0,
+            owner: None,
+            dependencies: Vec::new(),
+            filename: String::new(),
+        }
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -67,24 +92,11 @@ pub(crate) mod tests {
             _ => Section::PreData,
         };
         Entry {
-            dump_id,
             had_dumper: data,
-            catalog_oid: 0,
-            oid: 0,
-            tag: Some(tag.to_owned()),
-            desc: desc.to_owned(),
-            section,
             definition: (!data).then(|| format!("{desc} {tag};\n")),
-            drop_statement: None,
             copy_statement: (desc == "TABLE DATA")
                 .then(|| "COPY s.t (id) FROM stdin;\n".to_owned()),
-            namespace: None,
-            tablespace: None,
-            table_access_method: None,
-            relkind: 0,
-            owner: None,
-            dependencies: Vec::new(),
-            filename: String::new(),
+            ..Entry::new(dump_id, desc, section, tag)
         }
     }
 }

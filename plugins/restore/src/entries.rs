@@ -145,22 +145,13 @@ pub mod tests {
         };
         let data = matches!(desc, "TABLE DATA" | "BLOBS");
         Entry {
-            dump_id,
             had_dumper: data,
-            catalog_oid: 0,
-            oid: 0,
-            tag: Some(tag.to_owned()),
-            desc: desc.to_owned(),
-            section,
             definition: (!data).then(|| format!("CREATE {desc} {tag};\n")),
             drop_statement: (section == Section::PreData && desc != "SEQUENCE OWNED BY")
                 .then(|| format!("DROP {desc} {namespace}.{tag};\n")),
             copy_statement: (desc == "TABLE DATA")
                 .then(|| format!("COPY {namespace}.{tag} (id) FROM stdin;\n")),
             namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
-            tablespace: None,
-            table_access_method: None,
-            relkind: 0,
             // Extensions have no owner in an archive.
             owner: (desc != "EXTENSION").then(|| "app".to_owned()),
             dependencies: dependencies.to_vec(),
@@ -169,6 +160,7 @@ pub mod tests {
             } else {
                 String::new()
             },
+            ..Entry::new(dump_id, desc, section, tag)
         }
     }
 

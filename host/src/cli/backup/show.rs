@@ -51,6 +51,12 @@ pub(super) async fn execute(
     project: &Project,
     output: &Output,
 ) -> Result<u8, Failure> {
+    if command.sql && output.is_json() {
+        return Err(
+            Failure::invalid_input("--sql prints SQL, which is no JSON document")
+                .hint("leave out --output json, or --sql"),
+        );
+    }
     let storage = project
         .storage(&storage_name(project, command.which.storage.as_deref())?)
         .await?;

@@ -67,25 +67,7 @@ pub fn tables_of_large_objects() -> Files {
 
 fn toc(version: Version, format: Format, compression: Compression) -> Toc {
     let text = |text: &str| Some(text.to_owned());
-    let bare = |dump_id: u32, desc: &str, section| Entry {
-        dump_id,
-        had_dumper: false,
-        catalog_oid: 0,
-        oid: 0,
-        tag: text(desc),
-        desc: desc.to_owned(),
-        section,
-        definition: None,
-        drop_statement: None,
-        copy_statement: None,
-        namespace: None,
-        tablespace: None,
-        table_access_method: None,
-        relkind: 0,
-        owner: None,
-        dependencies: Vec::new(),
-        filename: String::new(),
-    };
+    let bare = |dump_id: u32, desc: &str, section| Entry::new(dump_id, desc, section, desc);
     let encoding = Entry {
         definition: text("SET client_encoding = 'UTF8';\n"),
         ..bare(1, "ENCODING", Section::PreData)

@@ -28,7 +28,7 @@ pub fn write(writer: &mut Writer<'_>) {
     if let Some(comment) = &database.comment {
         writer.comment_text(subject, comment);
     }
-    writer.security_labels(subject, id, |part| (part == 0).then(String::new));
+    writer.security_labels(subject, id);
     writer.access(subject, &database.access, None);
     properties(writer, database, &name);
 }

@@ -50,7 +50,7 @@ pub fn schema(writer: &mut Writer<'_>, dump_id: u32, at: usize) {
             Some(comment) => writer.comment_text(subject, comment),
             None => {}
         }
-        writer.security_labels(subject, id, |part| (part == 0).then(String::new));
+        writer.security_labels(subject, id);
     }
     if namespace.dump.has(Components::ACL) {
         privileges(writer, subject, namespace, id);

@@ -100,7 +100,7 @@ pub fn annotations(
             );
         }
     }
-    writer.security_labels(subject, relation.id(), |part| match usize::try_from(part) {
+    writer.security_labels_of_parts(subject, relation.id(), |part| match usize::try_from(part) {
         Ok(0) => Some(String::new()),
         Ok(number) => {
             let column = relation.column(number)?;

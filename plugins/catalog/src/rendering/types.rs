@@ -244,7 +244,7 @@ fn attribute_annotations(
             text,
         );
     }
-    writer.security_labels(subject, relation, |number| {
+    writer.security_labels_of_parts(subject, relation, |number| {
         let attribute = attribute(number)?;
         Some(format!(".{}", quote_identifier(&attribute.name)))
     });

@@ -40,6 +40,16 @@ pub struct Subject<'a> {
     pub dump_id: u32,
 }
 
+impl Subject<'_> {
+    /// As statements name it: `schema.name`.
+    fn full_name(&self) -> String {
+        match self.schema {
+            Some(schema) => format!("{}.{}", quote_identifier(schema), self.name),
+            None => self.name.to_owned(),
+        }
+    }
+}
+
 /// What stands for itself, or in a schema.
 pub struct Standalone<'a> {
     /// `COLLATION`
@@ -82,7 +92,7 @@ pub struct PartOfRelation<'a> {
     pub drop_statement: String,
 }
 
-/// An entry with nothing but its essentials.
+/// An entry of an object, with nothing but its essentials.
 pub fn entry(
     dump_id: u32,
     id: CatalogId,
@@ -91,23 +101,9 @@ pub fn entry(
     tag: impl Into<String>,
 ) -> Entry {
     Entry {
-        dump_id,
-        had_dumper: false,
         catalog_oid: id.class,
         oid: id.oid,
-        tag: Some(tag.into()),
-        desc: desc.to_owned(),
-        section,
-        definition: None,
-        drop_statement: None,
-        copy_statement: None,
-        namespace: None,
-        tablespace: None,
-        table_access_method: None,
-        relkind: 0,
-        owner: None,
-        dependencies: Vec::new(),
-        filename: String::new(),
+        ..Entry::new(dump_id, desc, section, tag)
     }
 }
 
@@ -242,12 +238,17 @@ impl<'a> Writer<'a> {
         if let Some(text) = self.catalog.comment(id) {
             self.comment_text(subject, text);
         }
-        self.security_labels(subject, id, |part| (part == 0).then(String::new));
+        self.security_labels(subject, id);
+    }
+
+    /// The security labels on a whole object, if it has any.
+    pub fn security_labels(&mut self, subject: Subject<'_>, id: CatalogId) {
+        self.security_labels_of_parts(subject, id, |part| (part == 0).then(String::new));
     }
 
     /// The security labels on an object and its columns, in one entry. `column` gives what follows the object's name for a
     /// part of it, and nothing for the object itself.
-    pub fn security_labels(
+    pub fn security_labels_of_parts(
         &mut self,
         subject: Subject<'_>,
         id: CatalogId,
@@ -257,12 +258,8 @@ impl<'a> Writer<'a> {
         let Some(labels) = catalog.security_labels.get(&id) else {
             return;
         };
-        let Subject {
-            kind, name, schema, ..
-        } = subject;
-        let prefix = schema
-            .map(|schema| format!("{}.", quote_identifier(schema)))
-            .unwrap_or_default();
+        let Subject { kind, name, .. } = subject;
+        let full_name = subject.full_name();
         let mut statements = String::new();
         for label in labels {
             let Some(column) = column(label.part) else {
@@ -270,7 +267,7 @@ impl<'a> Writer<'a> {
             };
             let kind = if label.part == 0 { kind } else { "COLUMN" };
             statements.push_str(&format!(
-                "SECURITY LABEL FOR {} ON {kind} {prefix}{name}{column} IS {};\n",
+                "SECURITY LABEL FOR {} ON {kind} {full_name}{column} IS {};\n",
                 quote_identifier(&label.provider),
                 quote_literal(&label.label)
             ));
@@ -283,14 +280,10 @@ impl<'a> Writer<'a> {
 
     /// A comment; an empty one removes.
     pub fn comment_text(&mut self, subject: Subject<'_>, text: &str) {
-        let Subject {
-            kind, name, schema, ..
-        } = subject;
-        let prefix = schema
-            .map(|schema| format!("{}.", quote_identifier(schema)))
-            .unwrap_or_default();
+        let Subject { kind, name, .. } = subject;
         let statement = format!(
-            "COMMENT ON {kind} {prefix}{name} IS {};\n",
+            "COMMENT ON {kind} {} IS {};\n",
+            subject.full_name(),
             quote_literal(text)
         );
         self.attachment(subject, "COMMENT", format!("{kind} {name}"), statement, &[]);
@@ -333,17 +326,13 @@ impl<'a> Writer<'a> {
     ) -> Option<u32> {
         let Subject {
             kind,
-            name,
             schema,
             owner,
             ..
         } = subject;
-        let prefix = schema
-            .map(|schema| format!("{}.", quote_identifier(schema)))
-            .unwrap_or_default();
         let privileges = Privileges {
             kind,
-            object: Some(format!("{prefix}{name}")),
+            object: Some(subject.full_name()),
             column,
             owner,
             prefix: "",
