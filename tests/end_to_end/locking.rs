@@ -118,6 +118,48 @@ fn a_lock_that_does_not_come_is_named_with_who_holds_it() {
     );
 }
 
+/// Somebody asks for an exclusive lock on a table that is locked for the backup and not copied yet: waiting behind it would wait for
+/// ever, with one reader as with several.
+#[test]
+fn an_exclusive_lock_that_waits_for_the_backup_ends_it() {
+    let server = PostgresServer::start(Version::V15);
+    fill(&server);
+    server.psql(
+        "source",
+        "CREATE TABLE big AS SELECT i AS id, repeat(md5(i::text), 8) AS text FROM generate_series(1, 1000000) i",
+    );
+    let project = project(&server);
+    for jobs in ["1", "2"] {
+        let create = ["backup", "create", "--database", "source", "--jobs", jobs];
+        let backup = start(&project, &create);
+        wait_until(
+            &server,
+            "SELECT count(*) > 0 FROM pg_locks WHERE relation = 'zebra'::regclass AND mode = 'AccessShareLock' AND granted",
+        );
+        // The snapshot of the readers comes after the locks: from here on the exclusive lock meets a backup that copies.
+        wait_until(
+            &server,
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'COPY %big%' AND state = 'active'",
+        );
+        let mut somebody = Somebody::connects(&server);
+        somebody.says("SET lock_timeout = '60s'; LOCK TABLE zebra IN ACCESS EXCLUSIVE MODE;");
+        let output = backup.wait_with_output().expect("it ends");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        for expected in [
+            "somebody waits for an exclusive lock on it",
+            "copying public.zebra",
+        ] {
+            assert!(stderr.contains(expected), "{stderr}");
+        }
+        somebody.leaves();
+        assert!(files(&project.path().join("backups")).is_empty());
+    }
+    project
+        .run(["backup", "create", "--database", "source"])
+        .expect_code(0);
+}
+
 /// What a migration does while the backup waits for its lock, each in the transaction that holds it. To a snapshot from before,
 /// tables that were emptied, rewritten or replaced look empty: a dump would be wrong and say nothing.
 const CHANGES: [(&str, &str); 8] = [

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use end_to_end::{PostgresServer, Project, Version};
 
-use crate::round_trips::{corpus, load};
+use crate::round_trips::{assert_comes_back, corpus, load};
 use crate::{back_up, project};
 
 /// As stock pg_dump writes it, in whatever encoding, without what differs from run to run.
@@ -202,6 +202,34 @@ fn a_field_of_500_mb_needs_no_memory() {
 }
 
 /// COPY writes a row into one buffer of a gigabyte, and bytea takes twice its length there: pg_dump fails too.
+/// What describes a backup may be longer than what one call between a plugin and its host carries: 8 MiB, and 1 MiB in a piece.
+#[test]
+fn a_long_table_of_contents_and_a_long_manifest_come_back() {
+    let server = PostgresServer::start_with(Version::V18, &[("max_locks_per_transaction", "256")]);
+    let project = project(&server);
+    server.create_database("source");
+    let each = |count: usize, statement: &str| {
+        let sql = format!(
+            "DO $$ BEGIN FOR i IN 1..{count} LOOP EXECUTE format({statement}, i); END LOOP; END $$"
+        );
+        server.psql("source", &sql);
+    };
+    each(
+        200,
+        "'CREATE FUNCTION f%s() RETURNS text LANGUAGE sql AS $f$SELECT $x$' || repeat('x', 64000) || '$x$$f$'",
+    );
+    each(
+        2600,
+        "'CREATE TABLE a_table_whose_name_is_rather_long_%s (id int)'",
+    );
+    let archive = back_up(&project);
+    let bytes = |file: &str| archive.join(file).metadata().expect(file).len();
+    assert!(bytes("toc.dat") > 12 * 1024 * 1024);
+    assert!(bytes("manifest.json") > 1024 * 1024);
+    project.run(["backup", "verify"]).expect_code(0);
+    assert_comes_back(&server, &project, "200 long functions and 2,600 tables");
+}
+
 #[test]
 fn a_row_that_copy_cannot_write_is_named() {
     let server = PostgresServer::start_with(Version::V15, &[("max_wal_size", "4GB")]);

@@ -211,6 +211,68 @@ fn every_compression_comes_back() {
     }
 }
 
+/// What a planner goes by: the figures of columns, and how many rows there are.
+fn planner_statistics(server: &PostgresServer, database: &str) -> (String, String) {
+    let columns = "SELECT s FROM pg_stats s WHERE schemaname = 'public' ORDER BY tablename, attname, inherited";
+    let rows = "SELECT relname, reltuples FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'm', 'i') \
+         ORDER BY relname";
+    (server.psql(database, columns), server.psql(database, rows))
+}
+
+const MEASURED: &str = "CREATE TABLE bought (id int PRIMARY KEY, who text, tags text[]);
+     INSERT INTO bought SELECT i, 'it''s ' || i % 50, ARRAY['a' || i % 3] FROM generate_series(1, 5000) i;
+     CREATE INDEX ON bought (lower(who)); CREATE MATERIALIZED VIEW counts AS SELECT who, count(*) FROM bought GROUP BY who;
+     CREATE TABLE parts (id int) PARTITION BY HASH (id); CREATE TABLE parts_1 PARTITION OF parts FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+     INSERT INTO parts SELECT generate_series(1, 300); ANALYZE";
+
+#[test]
+fn planner_statistics_come_back_on_18() {
+    let server = PostgresServer::start_with(Version::V18, &[("autovacuum", "off")]);
+    let project = project(&server);
+    server.create_database("source");
+    server.psql("source", MEASURED);
+    let before = planner_statistics(&server, "source");
+    let archive = back_up_with(&project, &["--statistics"]);
+    let restore = ["restore", "latest", "--to", "target", "--create"];
+    project.run(restore).expect_code(0);
+    assert_eq!(planner_statistics(&server, "target"), before);
+    server.psql("postgres", "CREATE DATABASE stock TEMPLATE template0");
+    server.pg_restore(&archive, "stock", &["-j4"]);
+    assert_eq!(planner_statistics(&server, "stock"), before);
+    // They are asked for, as with pg_dump.
+    back_up(&project);
+    server.drop_database("target");
+    project.run(restore).expect_code(0);
+    assert_eq!(planner_statistics(&server, "target").0, "");
+}
+
+#[test]
+fn planner_statistics_are_left_out_before_18() {
+    let server = PostgresServer::start_with(Version::V15, &[("autovacuum", "off")]);
+    let project = project(&server);
+    server.create_database("source");
+    server.psql("source", MEASURED);
+    back_up_with(&project, &["--statistics"]);
+    // Done, with a warning that says so.
+    let restored = project
+        .run(["restore", "latest", "--to", "target", "--create"])
+        .expect_code(3);
+    assert!(
+        restored.stdout.contains("planner statistics are left out"),
+        "{}",
+        restored.stdout
+    );
+    assert_eq!(planner_statistics(&server, "target").0, "");
+    assert_eq!(server.psql("target", "SELECT count(*) FROM bought"), "5000");
+    let both = ["backup", "create", "--schema-only", "--statistics"];
+    let refused = project.run(both).expect_code(2);
+    assert!(
+        refused.stderr.contains("cannot be used with"),
+        "{}",
+        refused.stderr
+    );
+}
+
 #[test]
 fn pgbench_at_scale_50_on_15() {
     pgbench(Version::V15);

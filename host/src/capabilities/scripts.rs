@@ -64,13 +64,11 @@ pub(super) async fn run(
 }
 
 async fn commit(link: &Arc<Link>) -> Result<(), Failure> {
-    let rows = link.run(link.client().query(MARK_QUERY, &[])).await?;
-    let mark: Option<String> = rows
-        .first()
-        .map(|row| row.try_get(0))
-        .transpose()?
-        .flatten();
-    if mark.as_deref() != Some("atomic") {
+    let answers = link.run(link.client().simple_query(MARK_QUERY)).await?;
+    let is_marked = answers.iter().any(
+        |answer| matches!(answer, SimpleQueryMessage::Row(row) if row.get(0) == Some("atomic")),
+    );
+    if !is_marked {
         return Err(Failure::new(
             FailureKind::Refused,
             "a statement of an atomic script ended its transaction",

@@ -228,7 +228,8 @@ impl HostDraft for StepContext {
         name: String,
         bytes: Vec<u8>,
     ) -> Result<(), Failure> {
-        self.publish_as(Form::Plain, draft, &name, bytes).await
+        let sources = vec![Source::from_bytes(bytes.into())];
+        self.publish_as(Form::Plain, draft, &name, sources).await
     }
 
     async fn publish_encrypted(
@@ -237,7 +238,30 @@ impl HostDraft for StepContext {
         name: String,
         bytes: Vec<u8>,
     ) -> Result<(), Failure> {
-        self.publish_as(Form::Encrypted, draft, &name, bytes).await
+        let sources = vec![Source::from_bytes(bytes.into())];
+        self.publish_as(Form::Encrypted, draft, &name, sources)
+            .await
+    }
+
+    async fn publish_sources(
+        &mut self,
+        draft: Resource<Draft>,
+        name: String,
+        sources: Vec<Resource<ByteSource>>,
+    ) -> Result<(), Failure> {
+        let sources = self.sources(sources)?;
+        self.publish_as(Form::Plain, draft, &name, sources).await
+    }
+
+    async fn publish_sources_encrypted(
+        &mut self,
+        draft: Resource<Draft>,
+        name: String,
+        sources: Vec<Resource<ByteSource>>,
+    ) -> Result<(), Failure> {
+        let sources = self.sources(sources)?;
+        self.publish_as(Form::Encrypted, draft, &name, sources)
+            .await
     }
 
     async fn drop(&mut self, draft: Resource<Draft>) -> wasmtime::Result<()> {
@@ -255,6 +279,16 @@ enum Form {
 }
 
 impl StepContext {
+    /// What a sink is given, each in its place before the session that it is read from.
+    fn sources(&mut self, sources: Vec<Resource<ByteSource>>) -> Result<Vec<Source>, Failure> {
+        let sources = sources
+            .into_iter()
+            .map(|source| Ok(self.released(source)?.into_source()))
+            .collect::<Result<Vec<_>, Failure>>()?;
+        sources.iter().for_each(Source::claim);
+        Ok(sources)
+    }
+
     fn put_as(
         &mut self,
         form: Form,
@@ -263,11 +297,7 @@ impl StepContext {
         sources: Vec<Resource<ByteSource>>,
         options: TransferOptions,
     ) -> Result<Resource<Transfer>, Failure> {
-        let sources = sources
-            .into_iter()
-            .map(|source| Ok(self.released(source)?.into_source()))
-            .collect::<Result<Vec<_>, Failure>>()?;
-        sources.iter().for_each(Source::claim);
+        let sources = self.sources(sources)?;
         let draft = self.held(&draft)?;
         let key = draft.key(form, name)?;
         let (BoundStorage { objects, keys }, puts) = (draft.storage.clone(), draft.puts.clone());
@@ -290,7 +320,7 @@ impl StepContext {
         form: Form,
         draft: Resource<Draft>,
         name: &str,
-        bytes: Vec<u8>,
+        sources: Vec<Source>,
     ) -> Result<(), Failure> {
         let draft = self.released(draft)?;
         let (begun, stored) = (
@@ -309,7 +339,7 @@ impl StepContext {
             &draft,
             form,
             &key,
-            bytes,
+            sources,
             &self.unpublished,
             self.unfinished.as_ref(),
         );
@@ -355,7 +385,7 @@ async fn publish(
     draft: &Draft,
     form: Form,
     key: &Key,
-    bytes: Vec<u8>,
+    sources: Vec<Source>,
     unpublished: &Unpublished,
     unfinished: &dyn Unfinished,
 ) -> Result<(), Failure> {
@@ -369,9 +399,8 @@ async fn publish(
         tracing::debug!(%error, "looking for unfinished uploads");
     }
     objects.persist(&format!("{}/", draft.prefix)).await?;
-    let writer = objects.create(key, Some(bytes.len() as u64)).await?;
-    let source = Source::from_bytes(bytes.into());
-    object::store(vec![source], form.keys(keys), writer).await?;
+    let writer = objects.create(key, None).await?;
+    object::store(sources, form.keys(keys), writer).await?;
     // No await from here on: a cancellation cannot come between the object and its record.
     unpublished.published(&draft.binding, &draft.prefix);
     unfinished.draft_closed(&draft.binding, &draft.prefix);

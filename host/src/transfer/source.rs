@@ -237,8 +237,16 @@ pub fn gather_to(chunks: Chunks, bytes: usize) -> Chunks {
                 Some(Ok(chunk)) if first.is_empty() => first = chunk,
                 Some(Ok(chunk)) => {
                     if buffer.is_empty() {
-                        buffer.reserve_exact(bytes + SURPLUS_BYTES);
+                        buffer.reserve(SURPLUS_BYTES.min(bytes));
                         buffer.extend_from_slice(&first);
+                    }
+                    // Once it is more than a few rows, in one step to what it will be.
+                    if buffer.len() + chunk.len() > buffer.capacity() {
+                        buffer.reserve_exact(
+                            (bytes + SURPLUS_BYTES)
+                                .saturating_sub(buffer.len())
+                                .max(chunk.len()),
+                        );
                     }
                     buffer.extend_from_slice(&chunk);
                     if buffer.len() >= bytes {

@@ -2,6 +2,7 @@
 //! manifest, written last, makes the backup exist.
 
 mod compression;
+mod copied_rows;
 mod description;
 mod guard;
 mod large_objects;
@@ -35,6 +36,7 @@ struct Parameters {
     exclude_table: Vec<String>,
     exclude_table_data: Vec<String>,
     schema_only: bool,
+    statistics: bool,
     lock_wait_timeout: Option<String>,
 }
 
@@ -54,6 +56,7 @@ impl Parameters {
             exclude_tables: patterns(&self.exclude_table)?,
             exclude_table_data: patterns(&self.exclude_table_data)?,
             schema_only: self.schema_only,
+            statistics: self.statistics,
         })
     }
 }
@@ -67,6 +70,11 @@ impl Operation for Backup {
             .parse()
             .map_err(|error| Error::invalid_input(format!("the parameter kind: {error}")))?;
         let method: Method = parameters.compress.parse()?;
+        if parameters.schema_only && parameters.statistics {
+            return Err(Error::invalid_input(
+                "schema_only leaves out the rows that statistics are about",
+            ));
+        }
         let jobs = parameters.jobs.unwrap_or(1).clamp(1, JOBS_MAX) as usize;
         let begun = run::now();
         let filters = parameters.filters()?;

@@ -47,7 +47,7 @@ impl Objects {
             label: file.to_owned(),
             expected_bytes: bytes.len() as u64,
         };
-        let (transfer, name) = self.put(file, vec![ByteSource::from_bytes(bytes)], &options)?;
+        let (transfer, name) = self.put(file, ByteSource::pieces(bytes), &options)?;
         let receipt = transfer.wait()?;
         Ok(StoredObject {
             name,
@@ -62,10 +62,11 @@ impl Objects {
         let bytes = manifest
             .write()
             .map_err(|error| Error::internal(error.to_string()))?;
+        let sources = ByteSource::pieces(&bytes);
         match self.encryption {
-            None => storage::Draft::publish(self.draft, MANIFEST, &bytes),
+            None => storage::Draft::publish_sources(self.draft, MANIFEST, sources),
             Some(Encryption::Age) => {
-                storage::Draft::publish_encrypted(self.draft, ENCRYPTED_MANIFEST, &bytes)
+                storage::Draft::publish_sources_encrypted(self.draft, ENCRYPTED_MANIFEST, sources)
             }
         }
     }

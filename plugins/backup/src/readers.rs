@@ -4,8 +4,9 @@ use catalog::{Dump, Filters, Locks, Options, Session, SessionError};
 use orchestrator_sdk::postgres::{
     self, Connection, Isolation, Server, Target, Transaction, TransactionOptions,
 };
-use orchestrator_sdk::{Error, ErrorKind, FromValue, run};
+use orchestrator_sdk::{Error, ErrorKind, run};
 
+use crate::copied_rows;
 use crate::guard::{Guard, limit_lock_wait};
 
 /// All of them see the database as it was at one moment, while the guard's locks keep its tables as they are.
@@ -21,6 +22,10 @@ pub(crate) struct Readers {
 
 /// What was to be read changed while it was being locked: so often it is locked again.
 const ATTEMPTS: usize = 5;
+
+/// How long a reader waits for a table that the guard has locked already: only somebody's exclusive lock that waits for the guard
+/// itself can be in its way, and would be for ever. PostgreSQL would find no deadlock: the guard waits for nothing that it knows of.
+const COPY_LOCK_WAIT: &str = "1s";
 
 impl Readers {
     /// Locks what is dumped, connects the leader, and reads the catalog.
@@ -88,8 +93,9 @@ impl Readers {
         catalog::globals(&mut session, self.server.version).map_err(explain)
     }
 
-    /// Connects others until there are `jobs` readers.
+    /// Connects others until there are `jobs` readers, which copy from now on.
     pub fn add(&mut self, jobs: usize) -> Result<(), Error> {
+        limit_lock_wait(&self.leader, Some(COPY_LOCK_WAIT))?;
         if jobs < 2 {
             return Ok(());
         }
@@ -100,6 +106,7 @@ impl Readers {
                 error.while_doing("sharing the snapshot with another connection")
             })?;
             settle(&transaction, self.server.version)?;
+            limit_lock_wait(&transaction, Some(COPY_LOCK_WAIT))?;
             self.connections.push(connection);
             self.others.push(transaction);
         }
@@ -201,20 +208,7 @@ impl Session for CatalogSession<'_> {
         sql: &str,
         row: &mut dyn FnMut(Vec<Option<String>>),
     ) -> Result<(), SessionError> {
-        let rows = self.0.query(sql, &[])?;
-        while let Some(batch) = rows.next()? {
-            for values in &batch.rows {
-                let cells = values
-                    .iter()
-                    .map(|value| {
-                        Option::<String>::from_value(value)
-                            .map_err(|expected| format!("a cell is not {expected}"))
-                    })
-                    .collect::<Result<Vec<_>, _>>()?;
-                row(cells);
-            }
-        }
-        Ok(())
+        Ok(copied_rows::for_each(self.0, sql, row)?)
     }
 
     fn execute(&mut self, sql: &str) -> Result<(), SessionError> {

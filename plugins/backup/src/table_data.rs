@@ -19,6 +19,10 @@ const END_OF_DATA: &[u8] = b"\\.\n\n\n";
 /// Objects that are put together from ranges at the same time: while one is finished, the readers go on with the next.
 const CUT_AT_ONCE: usize = 2;
 
+/// Of small tables each reader has the next at hand, so that it does not wait for this plugin in between.
+const PER_READER: usize = 2;
+const SMALL_BYTES: u64 = 1024 * 1024;
+
 /// Heap and TOAST, which is about what COPY gives.
 pub(crate) fn expected_bytes(table: &catalog::TableData) -> u64 {
     table.heap_bytes + table.toast_bytes
@@ -81,12 +85,6 @@ impl<'a> Store<'a> {
         tables: &[(&'a catalog::TableData, Vec<String>)],
         objects: &mut Vec<StoredObject>,
     ) -> Result<(), Error> {
-        // All locks first: a statement would wait until the copies before it have been read.
-        for (table, _) in tables {
-            for reader in 0..self.readers.len() {
-                self.lock(reader, table)?;
-            }
-        }
         let mut under_way = InFlight::new(CUT_AT_ONCE);
         for (table, copies) in tables {
             if under_way.is_full() {
@@ -111,13 +109,17 @@ impl<'a> Store<'a> {
         objects: &mut Vec<StoredObject>,
     ) -> Result<(), Error> {
         let mut idle: Vec<usize> = (0..self.readers.len()).collect();
-        let mut under_way = InFlight::new(self.readers.len());
+        let mut under_way = InFlight::new(PER_READER * self.readers.len());
+        let mut ahead = false;
         for table in tables {
+            if !ahead && expected_bytes(table) <= SMALL_BYTES {
+                ahead = true;
+                idle.extend((1..PER_READER).flat_map(|_| 0..self.readers.len()));
+            }
             let reader = match idle.pop() {
                 Some(reader) => reader,
                 None => finish_one(&mut under_way, objects)?,
             };
-            self.lock(reader, table)?;
             let rows = self.readers.get(reader).copy_out(&table.copy_out)?;
             self.begin(
                 &mut under_way,
@@ -130,17 +132,6 @@ impl<'a> Store<'a> {
             finish_one(&mut under_way, objects)?;
         }
         Ok(())
-    }
-
-    /// The leader holds the lock already; waiting for it behind somebody's exclusive lock would wait for ever.
-    fn lock(&self, reader: usize, table: &catalog::TableData) -> Result<(), Error> {
-        if reader == 0 {
-            return Ok(());
-        }
-        let locked = self.readers.get(reader).execute(&table.lock(), &[]);
-        locked
-            .map(|_| ())
-            .map_err(|error| named(explain(error), table))
     }
 
     fn begin(
@@ -214,7 +205,7 @@ fn finish_one(
         ));
     };
     let object = described(&ended, about.table, about.name);
-    objects.push(object.map_err(|error| named(error, about.table))?);
+    objects.push(object.map_err(|error| named(explain(error), about.table))?);
     Ok(about.reader)
 }
 

@@ -70,15 +70,6 @@ pub struct TableData {
 }
 
 impl TableData {
-    /// What another session of the dump runs first: the lock is there already, so waiting would mean that someone waits to
-    /// change the table.
-    pub fn lock(&self) -> String {
-        format!(
-            "LOCK TABLE {} IN ACCESS SHARE MODE NOWAIT",
-            qualified(&self.schema, &self.name)
-        )
-    }
-
     /// A COPY of the rows in the pages from `first` up to but not including `end`; of all that follow without an `end`.
     /// `None` where only the whole can be copied: a COPY of a query, or a table without columns. Servers before 14 read the
     /// whole table for each such part.

@@ -59,6 +59,8 @@ pub struct Filters {
     pub exclude_table_data: Vec<Pattern>,
     /// Definitions alone: no rows, no positions of sequences, no large objects.
     pub schema_only: bool,
+    /// What the planner knows of the rows as well.
+    pub statistics: bool,
 }
 
 impl Filters {

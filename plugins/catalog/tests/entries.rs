@@ -147,6 +147,75 @@ fn filters_choose_what_pg_dump_chooses() {
 }
 
 #[test]
+fn planner_statistics_are_those_of_pg_dump_18() {
+    for major in [13, 17, 18] {
+        let server = Server::start(major);
+        server.succeed("createdb", ["-Ttemplate0", "measured"]);
+        server
+            .connect("measured")
+            .batch_execute(
+                "CREATE SCHEMA \"It's\";
+                 CREATE TABLE \"It's\".\"Bought \\ it\" (id int PRIMARY KEY, \"Who\" text UNIQUE, tags text[], during int4range, nobody int);
+                 INSERT INTO \"It's\".\"Bought \\ it\"
+                 SELECT i, 'it''s \\ ' || i, ARRAY['a' || i % 3, 'b'], int4range(i, i + i % 9), NULL FROM generate_series(1, 500) i;
+                 CREATE INDEX spoken ON \"It's\".\"Bought \\ it\" (lower(\"Who\"), id, (id % 7));
+                 CREATE TABLE parts (id int, kind int) PARTITION BY LIST (kind);
+                 CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1);
+                 CREATE INDEX ON parts ((id / 2));
+                 INSERT INTO parts SELECT i, 1 FROM generate_series(1, 300) i;
+                 CREATE MATERIALIZED VIEW counts AS SELECT kind, count(*) FROM parts GROUP BY kind;
+                 CREATE INDEX ON counts ((kind + 1));
+                 CREATE VIEW seen AS SELECT 1; CREATE SEQUENCE free; CREATE TABLE never_counted (id int);
+                 CREATE FOREIGN DATA WRAPPER away; CREATE SERVER there FOREIGN DATA WRAPPER away;
+                 CREATE FOREIGN TABLE afar (id int) SERVER there;
+                 ANALYZE \"It's\".\"Bought \\ it\"; ANALYZE parts; ANALYZE counts",
+            )
+            .unwrap();
+        let folder = server.scratch("statistics").join("archive");
+        let folder = folder.to_str().unwrap();
+        server.succeed(
+            "pg_dump",
+            ["-Fd", "-Z0", "--statistics", "-f", folder, "measured"],
+        );
+        let toc = std::fs::read(format!("{folder}/toc.dat")).unwrap();
+        let stock = Toc::read(&toc).unwrap();
+        let options = Options {
+            filters: Filters {
+                statistics: true,
+                ..Filters::default()
+            },
+            ..Options::default()
+        };
+        let (dump, _) = archiving::dump(server.connect("measured"), &options).unwrap();
+        let with_definitions = |entries: &[Entry]| -> Vec<String> {
+            let described = describe(entries, true).into_iter();
+            described
+                .filter(|entry| entry.starts_with("STATISTICS DATA"))
+                .collect()
+        };
+        let (theirs, ours) = (
+            with_definitions(&stock.entries),
+            with_definitions(&dump.entries),
+        );
+        assert_eq!(ours.len(), 12, "{ours:#?}");
+        assert!(
+            theirs == ours,
+            "on {major}\n{}",
+            differences(&theirs, &ours)
+        );
+        let (theirs, ours) = (
+            describe(&stock.entries, major == 18),
+            describe(&dump.entries, major == 18),
+        );
+        assert!(
+            theirs == ours,
+            "on {major}\n{}",
+            differences(&theirs, &ours)
+        );
+    }
+}
+
+#[test]
 fn filters_that_find_nothing_or_leave_keys_dangling_are_told() {
     let server = Server::start(15);
     let mut client = server.connect("postgres");

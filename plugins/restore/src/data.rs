@@ -17,6 +17,10 @@ use crate::pieces::pieces;
 use crate::progress::Progress;
 use crate::schedule::Task;
 
+/// Rows before compression that are worth it to empty a table for: the server makes new files for it and its TOAST table, which takes longer
+/// than the log of less.
+const FREEZE_BYTES: u64 = 1024 * 1024;
+
 /// What was loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
@@ -192,7 +196,8 @@ impl Work for Tables<'_> {
             });
         }
         let table = qualified(namespace(entry), tag(entry));
-        let fresh = self.is_fresh(entry);
+        let expected_bytes = self.backup.expected_bytes(entry);
+        let fresh = self.is_fresh(entry) && expected_bytes >= FREEZE_BYTES;
         let mut steps = Vec::new();
         if fresh {
             steps.push(Step::Statement(format!("TRUNCATE TABLE ONLY {table}")));
@@ -207,7 +212,7 @@ impl Work for Tables<'_> {
             steps,
             atomic: true,
             label,
-            expected_bytes: self.backup.expected_bytes(entry),
+            expected_bytes,
         })
     }
 

@@ -9,7 +9,16 @@ use crate::{Error, ErrorKind};
 /// The most that one `read` gives.
 const READ_BYTES_MAX: u32 = 4 * 1024 * 1024;
 
+/// What one source of a long text holds: far below what one call may carry.
+const PIECE_BYTES: usize = 1024 * 1024;
+
 impl ByteSource {
+    /// Bytes of the plugin's own, as many sources as they need: one call carries a few MiB at most.
+    pub fn pieces(bytes: &[u8]) -> Vec<ByteSource> {
+        let pieces = bytes.chunks(PIECE_BYTES);
+        pieces.map(ByteSource::from_bytes).collect()
+    }
+
     /// All of a stream. Fails with the kind `limit-exceeded` when it is longer than `max_bytes`.
     pub fn read_all(&self, max_bytes: usize) -> Result<Vec<u8>, Error> {
         let mut all = Vec::new();

@@ -58,6 +58,9 @@ pub(super) struct CreateCommand {
     /// Definitions alone: no rows, no positions of sequences, no large objects
     #[arg(long)]
     schema_only: bool,
+    /// What the planner knows of the rows, too: a restore into 18 or later needs no ANALYZE
+    #[arg(long, conflicts_with = "schema_only")]
+    statistics: bool,
     /// Fail when a table stays locked for longer, as 30s [default: wait until it is free]
     #[arg(long, value_name = "TIMEOUT")]
     lock_wait_timeout: Option<String>,
@@ -167,7 +170,12 @@ async fn create(command: CreateCommand, project: &Project, output: &Output) -> R
     ] {
         parameters.insert(name.to_owned(), patterns.into());
     }
-    parameters.insert("schema_only".to_owned(), command.schema_only.into());
+    for (name, given) in [
+        ("schema_only", command.schema_only),
+        ("statistics", command.statistics),
+    ] {
+        parameters.insert(name.to_owned(), given.into());
+    }
     let mut request = single("backup", "backup", parameters);
     request.dry_run = command.dry_run;
     run_and_report(project, request, output).await

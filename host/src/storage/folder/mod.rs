@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use super::error::{StorageError, StorageErrorKind};
 use super::key::{Key, check_folder, check_prefix};
 use super::{ByteStream, ObjectInfo, ObjectWriter, Storage};
-use partial::{FolderWriter, Partial};
+use partial::FolderWriter;
 use tree::Tree;
 
 /// A storage in a folder. Its files can be read by their owner alone (0600, folders 0700).
@@ -63,14 +63,9 @@ impl Storage for Folder {
         key: &Key,
         _expected_bytes: Option<u64>,
     ) -> Result<Box<dyn ObjectWriter>, StorageError> {
-        let begun = key.clone();
-        let partial = self
-            .run(format!("write {key}"), move |tree| {
-                Partial::begin(tree.clone(), begun)
-            })
-            .await?;
         Ok(Box::new(FolderWriter::new(
-            partial,
+            self.tree.clone(),
+            key.clone(),
             format!("write {key} in {}", self.location()),
         )))
     }

@@ -48,7 +48,7 @@ impl Partial {
     }
 
     fn try_begin(tree: &Arc<Tree>, key: &Key) -> io::Result<Partial> {
-        let folder = tree.make_folder(split(key).0)?;
+        let folder = tree.make_folder(&split(key).0)?;
         let name = format!("{PARTIAL}{}", uuid::Uuid::now_v7().simple());
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         let file = fs::openat(&folder, name.as_str(), flags, Mode::RUSR | Mode::WUSR)?;
@@ -114,68 +114,78 @@ fn lock(file: &OwnedFd) -> io::Result<()> {
 
 /// Writes a [`Partial`]. It is lent to the thread that writes, so a write that is given up still ends in its removal.
 pub(super) struct FolderWriter {
-    partial: Option<Partial>,
+    tree: Arc<Tree>,
+    key: Key,
+    target: Target,
     /// Not in the file yet.
     gathered: Vec<Bytes>,
     gathered_bytes: usize,
     doing: String,
 }
 
+/// What a writer writes to.
+enum Target {
+    /// Nothing yet: a small object is begun, written and published at once, in one switch of threads.
+    Later,
+    Begun(Partial),
+    /// An earlier write did not succeed.
+    Lost,
+}
+
 impl FolderWriter {
-    pub fn new(partial: Partial, doing: String) -> FolderWriter {
+    pub fn new(tree: Arc<Tree>, key: Key, doing: String) -> FolderWriter {
         FolderWriter {
-            partial: Some(partial),
+            tree,
+            key,
+            target: Target::Later,
             gathered: Vec::new(),
             gathered_bytes: 0,
             doing,
         }
     }
 
-    fn take(&mut self) -> Result<Partial, StorageError> {
-        self.partial.take().ok_or_else(|| {
-            StorageError::new(
-                StorageErrorKind::Other,
-                self.doing.clone(),
-                "an earlier write did not succeed",
-            )
+    /// Writes what was gathered, and goes on with the file on the thread that wrote it.
+    async fn flush<T: Send + 'static>(
+        &mut self,
+        then: impl FnOnce(Partial) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        self.gathered_bytes = 0;
+        let gathered = std::mem::take(&mut self.gathered);
+        let (tree, key) = (self.tree.clone(), self.key.clone());
+        let target = std::mem::replace(&mut self.target, Target::Lost);
+        blocking(self.doing.clone(), move |doing| {
+            let io = |error| StorageError::io(doing, &error);
+            let mut partial = match target {
+                Target::Later => Partial::begin(tree, key).map_err(io)?,
+                Target::Begun(partial) => partial,
+                Target::Lost => {
+                    let cause = "an earlier write did not succeed";
+                    return Err(StorageError::new(StorageErrorKind::Other, doing, cause));
+                }
+            };
+            let mut pieces = gathered.iter();
+            pieces
+                .try_for_each(|piece| partial.file.write_all(piece))
+                .and_then(|()| then(partial))
+                .map_err(io)
         })
+        .await
     }
 
     async fn publish(mut self, durability: Durability) -> Result<ObjectInfo, StorageError> {
-        let mut partial = self.take()?;
-        let key = partial.key.clone();
-        let gathered = std::mem::take(&mut self.gathered);
-        let stat = blocking(self.doing.clone(), move |doing| {
-            write_all(&mut partial.file, &gathered)
-                .and_then(|()| partial.publish(durability))
-                .map_err(|error| StorageError::io(doing, &error))
-        });
-        Ok(stat.await?.info(key))
+        let stat = self.flush(move |partial| partial.publish(durability));
+        Ok(stat.await?.info(self.key))
     }
-}
-
-fn write_all(file: &mut File, pieces: &[Bytes]) -> io::Result<()> {
-    pieces.iter().try_for_each(|piece| file.write_all(piece))
 }
 
 #[async_trait]
 impl ObjectWriter for FolderWriter {
     async fn write(&mut self, bytes: Bytes) -> Result<(), StorageError> {
-        let mut partial = self.take()?;
         self.gathered_bytes += bytes.len();
         self.gathered.push(bytes);
-        if self.gathered_bytes < GATHERED_BYTES {
-            self.partial = Some(partial);
-            return Ok(());
+        if self.gathered_bytes >= GATHERED_BYTES {
+            self.target = Target::Begun(self.flush(Ok).await?);
         }
-        self.gathered_bytes = 0;
-        let gathered = std::mem::take(&mut self.gathered);
-        let written = blocking(self.doing.clone(), move |doing| {
-            let written = write_all(&mut partial.file, &gathered);
-            written.map_err(|error| StorageError::io(doing, &error))?;
-            Ok(partial)
-        });
-        self.partial = Some(written.await?);
         Ok(())
     }
 
@@ -188,10 +198,10 @@ impl ObjectWriter for FolderWriter {
     }
 
     async fn abort(mut self: Box<Self>) {
-        let partial = self.partial.take();
+        let target = std::mem::replace(&mut self.target, Target::Lost);
         // It cannot fail: dropping is all that it does.
         let _ = blocking(self.doing.clone(), move |_| {
-            drop(partial);
+            drop(target);
             Ok(())
         })
         .await;

@@ -62,20 +62,24 @@ impl Tree {
     }
 
     /// Opens a folder, and makes it and those above it first where they are missing.
-    pub fn make_folder<'a>(&self, parts: impl IntoIterator<Item = &'a str>) -> io::Result<OwnedFd> {
+    pub fn make_folder(&self, parts: &[&str]) -> io::Result<OwnedFd> {
+        // All objects of a backup but the first find it there.
+        if let Some(folder) = self.open_folder(parts.iter().copied())? {
+            return Ok(folder);
+        }
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&self.root)?;
         let mut folder = fs::open(&self.root, FOLDER, Mode::empty())?;
         for part in parts {
-            match fs::mkdirat(&folder, part, Mode::RWXU) {
+            match fs::mkdirat(&folder, *part, Mode::RWXU) {
                 // The new name has to survive a crash as the file in it does.
                 Ok(()) => fs::fsync(&folder)?,
                 Err(Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),
             }
-            folder = fs::openat(&folder, part, FOLDER | OFlags::NOFOLLOW, Mode::empty())?;
+            folder = fs::openat(&folder, *part, FOLDER | OFlags::NOFOLLOW, Mode::empty())?;
         }
         Ok(folder)
     }

@@ -9,7 +9,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
 
 use super::member::{HEADER_BYTES, Member};
-use super::{blocks, member, through};
+use super::{Kept, blocks, member, through};
 use crate::failure::Failure;
 use crate::transfer::source::{Chunks, gather};
 
@@ -26,12 +26,22 @@ pub fn check_level(level: u8) -> Result<u8, Failure> {
 
 /// One gzip member for each block, at least one, with no name and no time: equal input gives equal output.
 pub fn compress(chunks: Chunks, level: u8) -> Chunks {
-    let level = CompressionLvl::new(i32::from(level)).unwrap_or_default();
-    let codec = (Compressor::new(level), Vec::new());
-    blocks(chunks, codec, |(compressor, output), block| {
-        member::write(compressor, block, output)
-            .map_err(|error| Failure::internal(format!("compressing: {error}")))?;
-        Ok(Bytes::copy_from_slice(output))
+    thread_local! {
+        static KEPT: Kept<(Compressor, Vec<u8>)> = const { Kept::new() };
+    }
+    let level = i32::from(level);
+    let make = move || {
+        let level = CompressionLvl::new(level).unwrap_or_default();
+        Ok((Compressor::new(level), Vec::new()))
+    };
+    blocks(chunks, move |block| {
+        KEPT.with(|kept| {
+            kept.with(level, make, |(compressor, output)| {
+                member::write(compressor, block, output)
+                    .map_err(|error| Failure::internal(format!("compressing: {error}")))?;
+                Ok(Bytes::copy_from_slice(output))
+            })
+        })
     })
 }
 

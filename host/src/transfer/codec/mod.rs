@@ -6,6 +6,8 @@ pub mod lz4;
 mod member;
 pub mod zstd;
 
+use std::cell::RefCell;
+
 use bytes::{Buf, Bytes};
 use futures_util::{StreamExt, stream};
 
@@ -17,32 +19,53 @@ use crate::failure::Failure;
 pub const BLOCK_BYTES: usize = 1024 * 1024;
 
 /// Passes whole blocks through `step`; one empty block where there is nothing at all.
-fn blocks<C, F>(chunks: Chunks, codec: C, step: F) -> Chunks
+fn blocks<F>(chunks: Chunks, step: F) -> Chunks
 where
-    C: Send + 'static,
-    F: Fn(&mut C, &[u8]) -> Result<Bytes, Failure> + Send + 'static,
+    F: Fn(&[u8]) -> Result<Bytes, Failure> + Send + 'static,
 {
-    let state = (gather_to(chunks, BLOCK_BYTES), codec, step, Some(true));
-    stream::unfold(
-        state,
-        |(mut chunks, mut codec, step, nothing_yet)| async move {
-            let nothing_yet = nothing_yet?;
-            match chunks.next().await {
-                Some(Ok(block)) => {
-                    let output = step(&mut codec, &block);
-                    let next = output.is_ok().then_some(false);
-                    Some((output, (chunks, codec, step, next)))
-                }
-                Some(Err(failure)) => Some((Err(failure), (chunks, codec, step, None))),
-                None if nothing_yet => {
-                    let output = step(&mut codec, &[]);
-                    Some((output, (chunks, codec, step, None)))
-                }
-                None => None,
+    let state = (gather_to(chunks, BLOCK_BYTES), step, Some(true));
+    stream::unfold(state, |(mut chunks, step, nothing_yet)| async move {
+        let nothing_yet = nothing_yet?;
+        match chunks.next().await {
+            Some(Ok(block)) => {
+                let output = step(&block);
+                let next = output.is_ok().then_some(false);
+                Some((output, (chunks, step, next)))
             }
-        },
-    )
+            Some(Err(failure)) => Some((Err(failure), (chunks, step, None))),
+            None if nothing_yet => {
+                let output = step(&[]);
+                Some((output, (chunks, step, None)))
+            }
+            None => None,
+        }
+    })
     .boxed()
+}
+
+/// What compresses whole blocks at a level, kept by each thread: a block needs nothing of the one before it, and making a compressor costs
+/// more than a small table does.
+struct Kept<C>(RefCell<Option<(i32, C)>>);
+
+impl<C> Kept<C> {
+    const fn new() -> Self {
+        Self(RefCell::new(None))
+    }
+
+    fn with<T>(
+        &self,
+        level: i32,
+        make: impl FnOnce() -> Result<C, Failure>,
+        work: impl FnOnce(&mut C) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let mut kept = self.0.borrow_mut();
+        if let Some((of, compressor)) = &mut *kept
+            && *of == level
+        {
+            return work(compressor);
+        }
+        work(&mut kept.insert((level, make()?)).1)
+    }
 }
 
 /// Input given to a codec at once: bounds what a decompression bomb, or a field that repeats itself, can make of it (1,032 to 1)

@@ -5,7 +5,7 @@ use futures_util::{StreamExt, stream};
 use zstd::bulk::Compressor;
 use zstd::stream::raw::{CParameter, Decoder, InBuffer, Operation, OutBuffer};
 
-use super::{blocks, through};
+use super::{Kept, blocks, through};
 use crate::failure::Failure;
 use crate::transfer::source::{CHUNK_BYTES, Chunks, gather};
 
@@ -23,16 +23,23 @@ pub fn check_level(level: i8) -> Result<i32, Failure> {
 /// One frame for each block, at least one.
 pub fn compress(chunks: Chunks, level: i32) -> Chunks {
     let explain = |error: std::io::Error| Failure::internal(format!("compressing: {error}"));
-    let compressor = Compressor::new(level).and_then(|mut compressor| {
-        compressor.set_parameter(CParameter::ChecksumFlag(true))?;
-        Ok(compressor)
-    });
-    match compressor {
-        Ok(compressor) => blocks(chunks, compressor, move |compressor, block| {
-            compressor.compress(block).map(Bytes::from).map_err(explain)
-        }),
-        Err(error) => failed(explain(error)),
+    thread_local! {
+        static KEPT: Kept<Compressor<'static>> = const { Kept::new() };
     }
+    let make = move || {
+        let mut compressor = Compressor::new(level).map_err(explain)?;
+        compressor
+            .set_parameter(CParameter::ChecksumFlag(true))
+            .map_err(explain)?;
+        Ok(compressor)
+    };
+    blocks(chunks, move |block| {
+        KEPT.with(|kept| {
+            kept.with(level, make, |compressor| {
+                compressor.compress(block).map(Bytes::from).map_err(explain)
+            })
+        })
+    })
 }
 
 /// Any number of frames, one after another.

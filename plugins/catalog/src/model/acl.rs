@@ -7,7 +7,7 @@ use super::Name;
 pub struct Access {
     /// The object's ACL; `None` is the default of its kind.
     pub acl: Option<Vec<String>>,
-    /// `acldefault()` of its kind and owner.
+    /// `acldefault()` of its kind and owner; of the classes with many objects only where there is an ACL.
     pub default: Vec<String>,
 }
 

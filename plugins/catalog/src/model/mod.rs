@@ -17,6 +17,7 @@ mod language;
 mod large_object;
 mod namespace;
 mod operator;
+mod planner_statistics;
 mod policy;
 mod relation;
 mod replication;
@@ -49,6 +50,7 @@ pub use namespace::{Extension, Namespace};
 pub use operator::{
     MemberFunction, MemberOperator, Members, Operator, OperatorClass, OperatorFamily,
 };
+pub use planner_statistics::{ColumnStatistics, Measured, PlannerStatistics};
 pub use policy::Policy;
 pub use relation::{Column, ColumnDefault, ForeignTable, NotNull, Relation, RelationKind};
 pub use replication::{Publication, PublishedSchema, PublishedTable, Subscription};
@@ -140,6 +142,8 @@ pub struct Catalog {
     pub(crate) foreign_data_wrappers: Vec<ForeignDataWrapper>,
     pub(crate) foreign_servers: Vec<ForeignServer>,
     pub(crate) statistics: Vec<ExtendedStatistics>,
+    /// Where they are asked for.
+    pub(crate) planner_statistics: Vec<PlannerStatistics>,
     pub(crate) publications: Vec<Publication>,
     pub(crate) published_tables: Vec<PublishedTable>,
     pub(crate) published_schemas: Vec<PublishedSchema>,

@@ -44,6 +44,7 @@ pub enum Object {
     SequenceSet(usize),
     Blob(usize),
     Blobs,
+    PlannerStatistics(usize),
     PostDataBoundary,
     Constraint(usize),
     Index(usize),

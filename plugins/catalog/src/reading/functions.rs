@@ -20,7 +20,7 @@ pub fn read(reader: &mut Reader<'_>, selection: &Selection<'_>) -> Result<Vec<Fu
             "p.pronamespace",
             "p.proowner",
             "p.proacl",
-            "acldefault('f', p.proowner)",
+            "CASE WHEN p.proacl IS NOT NULL THEN acldefault('f', p.proowner) END",
             "p.prokind",
             "p.proargtypes",
             "pg_get_function_identity_arguments(p.oid)",

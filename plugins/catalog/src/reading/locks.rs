@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use super::relations::Purpose;
 use super::rows::Reader;
 use super::{extensions, known_version, namespaces, relations, roles};
 use crate::error::Error;
@@ -25,7 +26,7 @@ pub fn lock(
     let mut selection = Selection::new(filters, &extensions, &members);
     let namespaces = namespaces::read(reader, &mut selection)?;
     reader.learn_schemas(&namespaces);
-    let mut relations = relations::read(reader, &selection)?;
+    let mut relations = relations::read(reader, &selection, Purpose::Locks)?;
     extensions::mark_configuration_tables(&extensions, &mut relations);
     relations::leave_out_rows(filters, &mut relations);
     take(reader, relations.iter())

@@ -28,6 +28,7 @@ mod locks;
 mod namespaces;
 mod operator_classes;
 mod operators;
+mod planner_statistics;
 mod policies;
 mod relations;
 mod replication;
@@ -49,6 +50,7 @@ use crate::selection::Selection;
 use crate::session::Session;
 use crate::version::ServerVersion;
 pub use locks::lock;
+use relations::Purpose;
 pub use rows::Reader;
 
 /// Reads everything that a dump of the session's database needs. The session is in a REPEATABLE READ, READ ONLY transaction
@@ -70,7 +72,7 @@ pub fn read(
     let namespaces = namespaces::read(reader, &mut selection)?;
     reader.learn_schemas(&namespaces);
 
-    let mut relations = relations::read(reader, &selection)?;
+    let mut relations = relations::read(reader, &selection, Purpose::Dump)?;
     extensions::mark_configuration_tables(&extensions, &mut relations);
     relations::leave_out_rows(&options.filters, &mut relations);
     let without_match = options.filters.without_match(&relations)?;
@@ -81,7 +83,7 @@ pub fn read(
     }
     coverage::check(reader, &options.refused)?;
 
-    relations::details(reader, &mut relations)?;
+    relations::details(reader, &options.filters, &mut relations)?;
     columns::read(reader, &mut relations)?;
     columns::defaults(reader, &mut relations)?;
     inheritance::flag_inherited_columns(version, &mut relations);
@@ -120,6 +122,10 @@ pub fn read(
         foreign_data_wrappers: foreign::wrappers(reader, &selection)?,
         foreign_servers: foreign::servers(reader, &selection)?,
         statistics: statistics::read(reader, &selection, &relations)?,
+        planner_statistics: match options.filters.statistics {
+            true => planner_statistics::read(reader, &relations, &indexes)?,
+            false => Vec::new(),
+        },
         published_tables: replication::tables(reader, &selection, &publications, &relations)?,
         published_schemas: replication::schemas(reader, &selection, &publications)?,
         publications,

@@ -6,10 +6,26 @@ use crate::error::Error;
 use crate::model::{CatalogId, ForeignTable, Relation, RelationKind, class};
 use crate::selection::{Components, Filters, Selection};
 
+/// What relations are read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    Dump,
+    /// Only to tell which of them to lock: without what is read again after that.
+    Locks,
+}
+
 /// The users' relations, and those of the server whose privileges were changed, in the order of their OIDs. Nothing here
 /// calls a function that looks at more than the row: no table is locked yet.
-pub fn read(reader: &mut Reader<'_>, selection: &Selection<'_>) -> Result<Vec<Relation>, Error> {
+pub fn read(
+    reader: &mut Reader<'_>,
+    selection: &Selection<'_>,
+    purpose: Purpose,
+) -> Result<Vec<Relation>, Error> {
     let mut relations: Vec<Relation> = Vec::new();
+    let described = |column| match purpose {
+        Purpose::Dump => column,
+        Purpose::Locks => "NULL",
+    };
     reader.rows(
         "tables",
         &[
@@ -19,15 +35,20 @@ pub fn read(reader: &mut Reader<'_>, selection: &Selection<'_>) -> Result<Vec<Re
             "c.relkind",
             "c.relowner",
             "c.relpersistence = 'u'",
-            "CASE WHEN c.reloftype <> 0 THEN format_type(c.reloftype, NULL) END",
-            "c.relacl",
-            "acldefault(CASE WHEN c.relkind = 'S' THEN 's'::\"char\" ELSE 'r'::\"char\" END, c.relowner)",
-            "am.amname",
-            "tsp.spcname",
-            "array_remove(array_remove(c.reloptions, 'check_option=local'), 'check_option=cascaded')",
-            "tc.reloptions",
-            "CASE WHEN 'check_option=local' = ANY (c.reloptions) THEN 'LOCAL' \
-             WHEN 'check_option=cascaded' = ANY (c.reloptions) THEN 'CASCADED' END",
+            described("CASE WHEN c.reloftype <> 0 THEN format_type(c.reloftype, NULL) END"),
+            described("c.relacl"),
+            described(
+                "CASE WHEN c.relacl IS NOT NULL THEN \
+                 acldefault(CASE WHEN c.relkind = 'S' THEN 's'::\"char\" ELSE 'r'::\"char\" END, c.relowner) END",
+            ),
+            described("am.amname"),
+            described("tsp.spcname"),
+            described("array_remove(array_remove(c.reloptions, 'check_option=local'), 'check_option=cascaded')"),
+            described("tc.reloptions"),
+            described(
+                "CASE WHEN 'check_option=local' = ANY (c.reloptions) THEN 'LOCAL' \
+                 WHEN 'check_option=cascaded' = ANY (c.reloptions) THEN 'CASCADED' END",
+            ),
             "d.refobjid",
             "d.refobjsubid",
             "d.deptype = 'i'",
@@ -153,7 +174,11 @@ fn follow_owners(relations: &mut [Relation]) {
 }
 
 /// What functions print about the chosen relations, now that the tables among them are locked.
-pub fn details(reader: &mut Reader<'_>, relations: &mut [Relation]) -> Result<(), Error> {
+pub fn details(
+    reader: &mut Reader<'_>,
+    filters: &Filters,
+    relations: &mut [Relation],
+) -> Result<(), Error> {
     let chosen = relations
         .iter()
         .filter(|relation| relation.is_interesting && relation.kind != RelationKind::Sequence);
@@ -167,6 +192,11 @@ pub fn details(reader: &mut Reader<'_>, relations: &mut [Relation]) -> Result<()
     let unstable = "(SELECT o.oid FROM pg_opclass o JOIN pg_am a ON o.opcmethod = a.oid WHERE o.opcname = 'enum_ops' \
                     AND o.opcnamespace = 'pg_catalog'::regnamespace AND a.amname = 'hash') = ANY (p.partclass)";
     let foreign_options = options("f.ftoptions");
+    // The server asks the file system for each.
+    let size = |of: &'static str| match filters.schema_only {
+        true => "NULL",
+        false => of,
+    };
     reader.rows(
         "definitions of tables and views",
         &[
@@ -175,8 +205,8 @@ pub fn details(reader: &mut Reader<'_>, relations: &mut [Relation]) -> Result<()
             "CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound, c.oid) END",
             unstable,
             "CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END",
-            "CASE WHEN c.relkind = 'r' THEN pg_relation_size(c.oid) END",
-            "CASE WHEN c.relkind = 'r' AND c.reltoastrelid <> 0 THEN pg_relation_size(c.reltoastrelid) END",
+            size("CASE WHEN c.relkind = 'r' THEN pg_relation_size(c.oid) END"),
+            size("CASE WHEN c.relkind = 'r' AND c.reltoastrelid <> 0 THEN pg_relation_size(c.reltoastrelid) END"),
             "current_setting('block_size')",
             "s.srvname",
             &foreign_options,

@@ -19,7 +19,7 @@ pub fn read(
             "t.typnamespace",
             "t.typowner",
             "t.typacl",
-            "acldefault('T', t.typowner)",
+            "CASE WHEN t.typacl IS NOT NULL THEN acldefault('T', t.typowner) END",
             "t.typtype",
             "t.typrelid",
             // The array of another type, which is made with it.

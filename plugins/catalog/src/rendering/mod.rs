@@ -20,6 +20,7 @@ mod large_object;
 mod namespace;
 mod operator;
 mod operator_class;
+mod planner_statistics;
 mod policy;
 mod preamble;
 mod replication;
@@ -107,6 +108,7 @@ pub fn object(writer: &mut Writer<'_>, graph: &Graph<'_>, position: usize) -> Re
         Object::Policy(at) => policy::write(writer, dump_id, at),
         Object::RowSecurity(at) => policy::row_security(writer, dump_id, at),
         Object::ExtendedStatistics(at) => statistics::write(writer, dump_id, at),
+        Object::PlannerStatistics(at) => planner_statistics::write(writer, dump_id, at),
         Object::Publication(at) => replication::publication(writer, dump_id, at),
         Object::PublishedTable(at) => replication::table(writer, dump_id, at),
         Object::PublishedSchema(at) => replication::schema(writer, dump_id, at),

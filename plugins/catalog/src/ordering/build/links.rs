@@ -88,7 +88,16 @@ impl Builder<'_> {
                         self.graph.depend(node, post_data);
                     }
                 }
-                Object::Index(_)
+                Object::PlannerStatistics(at)
+                    if !self.catalog.planner_statistics[at]
+                        .of
+                        .comes_after_data(&self.catalog.relations) =>
+                {
+                    self.graph.depend(node, pre_data);
+                    self.graph.depend(post_data, node);
+                }
+                Object::PlannerStatistics(_)
+                | Object::Index(_)
                 | Object::IndexAttach(_)
                 | Object::Trigger(_)
                 | Object::Policy(_)

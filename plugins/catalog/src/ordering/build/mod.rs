@@ -7,7 +7,7 @@ mod parts;
 use std::collections::HashMap;
 
 use super::graph::{Graph, Object};
-use crate::model::{Catalog, CatalogId, Header, RelationKind, TypeKind, class};
+use crate::model::{Catalog, CatalogId, Header, Measured, RelationKind, TypeKind, class};
 use crate::selection::Components;
 
 /// The catalog's graph, boundaries included.
@@ -18,6 +18,7 @@ pub fn build(catalog: &Catalog) -> Graph<'_> {
         relations: Vec::new(),
         indexes: Vec::new(),
         attached: HashMap::new(),
+        rows: HashMap::new(),
     };
     builder.containers();
     builder.relations();
@@ -27,6 +28,7 @@ pub fn build(catalog: &Catalog) -> Graph<'_> {
     builder.constraints();
     builder.parts_of_tables();
     builder.data();
+    builder.planner_statistics();
     builder.recorded();
     builder.boundaries();
     builder.graph
@@ -40,6 +42,8 @@ struct Builder<'a> {
     indexes: Vec<usize>,
     /// By partitioned index: what attaches the others to it, and those.
     attached: HashMap<u32, Vec<(usize, u32)>>,
+    /// By relation: the node of its rows, positions or refresh.
+    rows: HashMap<u32, usize>,
 }
 
 const UNRECORDED: CatalogId = CatalogId { class: 0, oid: 0 };
@@ -272,7 +276,6 @@ impl<'a> Builder<'a> {
 
     fn data(&mut self) {
         let catalog = self.catalog;
-        let mut by_relation = HashMap::new();
         for (at, relation) in catalog
             .relations
             .iter()
@@ -293,14 +296,14 @@ impl<'a> Builder<'a> {
                 Components::ALL,
             );
             self.graph.depend(node, self.relations[at]);
-            by_relation.insert(relation.oid, node);
+            self.rows.insert(relation.oid, node);
         }
         for (one, other) in catalog
             .refresh_order
             .iter()
             .chain(&catalog.extension_foreign_keys)
         {
-            if let Some((&one, &other)) = by_relation.get(one).zip(by_relation.get(other)) {
+            if let Some((&one, &other)) = self.rows.get(one).zip(self.rows.get(other)) {
                 self.graph.depend(one, other);
             }
         }
@@ -312,6 +315,42 @@ impl<'a> Builder<'a> {
         if !catalog.large_objects.is_empty() {
             self.graph
                 .add(Object::Blobs, UNRECORDED, None, "BLOBS", Components::ALL);
+        }
+    }
+
+    fn planner_statistics(&mut self) {
+        let catalog = self.catalog;
+        for (at, statistics) in catalog.planner_statistics.iter().enumerate() {
+            let object = Object::PlannerStatistics(at);
+            match statistics.of {
+                Measured::Relation(of) => {
+                    let relation = &catalog.relations[of];
+                    let (schema, name) = (Some(&*relation.schema), &relation.name);
+                    let node = self
+                        .graph
+                        .add(object, UNRECORDED, schema, name, Components::ALL);
+                    self.graph.depend(node, self.relations[of]);
+                    if relation.kind == RelationKind::MaterializedView
+                        && let Some(&refresh) = self.rows.get(&relation.oid)
+                    {
+                        self.graph.depend(node, refresh);
+                    }
+                }
+                Measured::Index(of) => {
+                    let index = &catalog.indexes[of];
+                    let schema = Some(&*catalog.relations[index.table].schema);
+                    let node =
+                        self.graph
+                            .add(object, UNRECORDED, schema, &index.name, Components::ALL);
+                    self.graph.depend(node, self.indexes[of]);
+                    if let Some(constraint) = index.constraint {
+                        let oid = catalog.constraints[constraint].oid;
+                        let id = CatalogId::new(class::CONSTRAINT, oid);
+                        let constraint = self.graph.find(id);
+                        self.graph.nodes[node].dependencies.extend(constraint);
+                    }
+                }
+            }
         }
     }
 }
