@@ -16,6 +16,7 @@ mod random_schemas;
 mod replacing;
 mod restoring;
 mod round_trips;
+mod scripts;
 mod showing;
 mod stock_archives;
 mod storages;

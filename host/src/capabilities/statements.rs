@@ -1,45 +1,33 @@
 //! What kind of statement a plugin hands over, by PostgreSQL's lexing rules: enough to keep it out of the host's
 //! transactions and files, and no more. Anything beyond is PostgreSQL's to refuse.
 
-use crate::failure::Failure;
+use sql::Kind;
 
-/// Statements that begin or end a transaction belong to the host.
-const TRANSACTION_CONTROL: [&str; 9] = [
-    "abort",
-    "begin",
-    "commit",
-    "end",
-    "prepare",
-    "release",
-    "rollback",
-    "savepoint",
-    "start",
-];
+use crate::failure::Failure;
 
 /// Refuses a statement that would end the host's transaction, or move bytes past it.
 pub(super) fn check_statement(sql: &str) -> Result<(), Failure> {
-    let words = bare_words(sql);
-    let first = words.first().map_or("", String::as_str);
-    let second = words.get(1).map_or("", String::as_str);
-    match first {
-        // PREPARE TRANSACTION ends a transaction; PREPARE name AS does not.
-        "prepare" if second != "transaction" => Ok(()),
-        word if TRANSACTION_CONTROL.contains(&word) => Err(Failure::refused(format!(
-            "a plugin cannot run {} itself",
-            first.to_uppercase()
-        ))
-        .hint("use the functions of `connection` and `transaction` in the contract")),
-        "copy" => Err(
+    if let Kind::TransactionControl(statement) = sql::kind(sql) {
+        return Err(
+            Failure::refused(format!("a plugin cannot run {statement} itself"))
+                .hint("use the functions of `connection` and `transaction` in the contract"),
+        );
+    }
+    if sql::kind::words(sql)
+        .first()
+        .is_some_and(|word| word == "copy")
+    {
+        return Err(
             Failure::refused("a plugin cannot run COPY as a plain statement")
                 .hint("use `copy-out` and `copy-in` of the contract"),
-        ),
-        _ => Ok(()),
+        );
     }
+    Ok(())
 }
 
 /// A COPY between the server and this host, never a file or a program of the server.
 pub(super) fn check_copy(sql: &str, direction: &str, end: &str) -> Result<(), Failure> {
-    let words = bare_words(sql);
+    let words = sql::kind::words(sql);
     let streams = words
         .windows(2)
         .any(|pair| pair[0] == direction && pair[1] == end);
@@ -54,113 +42,6 @@ pub(super) fn check_copy(sql: &str, direction: &str, end: &str) -> Result<(), Fa
         direction.to_uppercase(),
         end.to_uppercase()
     )))
-}
-
-/// The words outside quotes, comments and parentheses, in lowercase. Leading semicolons are skipped, as PostgreSQL does.
-fn bare_words(sql: &str) -> Vec<String> {
-    let bytes = sql.as_bytes();
-    let mut words = Vec::new();
-    let mut at = 0;
-    let mut depth = 0usize;
-    while at < bytes.len() {
-        let rest = &bytes[at..];
-        match bytes[at] {
-            b'-' if rest.starts_with(b"--") => {
-                at += rest
-                    .iter()
-                    .position(|byte| matches!(byte, b'\n' | b'\r'))
-                    .unwrap_or(rest.len())
-            }
-            b'/' if rest.starts_with(b"/*") => at += comment_length(rest),
-            b'\'' => {
-                // An E'' string escapes by backslashes; its E was read as a word.
-                let escapes = at > 0
-                    && bytes[at - 1].eq_ignore_ascii_case(&b'e')
-                    && (at == 1
-                        || !(bytes[at - 2].is_ascii_alphanumeric()
-                            || matches!(bytes[at - 2], b'_' | b'$')
-                            || bytes[at - 2] >= 0x80));
-                if escapes && depth == 0 {
-                    words.pop();
-                }
-                at += quoted_length(rest, b'\'', escapes);
-            }
-            b'"' => at += quoted_length(rest, b'"', false),
-            b'$' => at += dollar_length(rest),
-            b'(' => {
-                depth += 1;
-                at += 1;
-            }
-            b')' => {
-                depth = depth.saturating_sub(1);
-                at += 1;
-            }
-            byte if byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80 => {
-                let length = rest
-                    .iter()
-                    .position(|byte| {
-                        !(byte.is_ascii_alphanumeric()
-                            || matches!(byte, b'_' | b'$')
-                            || *byte >= 0x80)
-                    })
-                    .unwrap_or(rest.len());
-                if depth == 0 {
-                    words.push(String::from_utf8_lossy(&rest[..length]).to_lowercase());
-                }
-                at += length;
-            }
-            _ => at += 1,
-        }
-    }
-    words
-}
-
-fn comment_length(rest: &[u8]) -> usize {
-    let mut depth = 0usize;
-    let mut at = 0;
-    while at < rest.len() {
-        if rest[at..].starts_with(b"/*") {
-            depth += 1;
-            at += 2;
-        } else if rest[at..].starts_with(b"*/") {
-            depth -= 1;
-            at += 2;
-            if depth == 0 {
-                return at;
-            }
-        } else {
-            at += 1;
-        }
-    }
-    rest.len()
-}
-
-fn quoted_length(rest: &[u8], quote: u8, escapes: bool) -> usize {
-    let mut at = 1;
-    while at < rest.len() {
-        match rest[at] {
-            b'\\' if escapes => at += 2,
-            byte if byte == quote => return at + 1,
-            _ => at += 1,
-        }
-    }
-    rest.len()
-}
-
-/// The length of a dollar-quoted string, or 1 for a lone dollar (a parameter: `$1`).
-fn dollar_length(rest: &[u8]) -> usize {
-    let Some(close) = rest[1..].iter().position(|byte| *byte == b'$') else {
-        return 1;
-    };
-    let tag = &rest[..close + 2];
-    let inner = &tag[1..tag.len() - 1];
-    let named = inner
-        .iter()
-        .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80);
-    if !named || inner.first().is_some_and(u8::is_ascii_digit) {
-        return 1;
-    }
-    memchr::memmem::find(&rest[tag.len()..], tag).map_or(rest.len(), |end| tag.len() * 2 + end)
 }
 
 #[cfg(test)]
