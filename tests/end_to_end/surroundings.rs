@@ -317,3 +317,20 @@ fn a_restart_ends_a_run_in_good_order_on_15() {
 fn a_restart_ends_a_run_in_good_order_on_18() {
     restarts(Version::V18);
 }
+
+/// Each reader has the next small table at hand, unless the operator allows less.
+#[test]
+fn few_transfers_are_enough() {
+    let server = PostgresServer::start(Version::V15);
+    let project = project(&server);
+    server.create_example("source");
+    let config = project.read("orchestrator.toml");
+    for transfers in 1..=3 {
+        let limited = format!("{config}\n[limits]\ntransfers = {transfers}\n");
+        project.write("orchestrator.toml", &limited);
+        let create = ["backup", "create", "--database", "source", "--jobs", "3"];
+        project.run(create).expect_code(0);
+        project.write("orchestrator.toml", &config);
+        project.run(["backup", "verify"]).expect_code(0);
+    }
+}

@@ -301,7 +301,7 @@ impl StepContext {
         let draft = self.held(&draft)?;
         let key = draft.key(form, name)?;
         let (BoundStorage { objects, keys }, puts) = (draft.storage.clone(), draft.puts.clone());
-        puts.begun.fetch_add(1, Ordering::SeqCst);
+        let of_draft = puts.clone();
         let meters = sources.iter().map(Source::meter).collect();
         let expected = (options.expected_bytes > 0).then_some(options.expected_bytes);
         let transfer =
@@ -312,6 +312,7 @@ impl StepContext {
                     puts.stored.fetch_add(1, Ordering::SeqCst);
                     Ok(receipt)
                 })?;
+        of_draft.begun.fetch_add(1, Ordering::SeqCst);
         self.keep(transfer)
     }
 

@@ -20,8 +20,9 @@ const END_OF_DATA: &[u8] = b"\\.\n\n\n";
 const CUT_AT_ONCE: usize = 2;
 
 /// Of small tables each reader has the next at hand, so that it does not wait for this plugin in between.
-const PER_READER: usize = 2;
 const SMALL_BYTES: u64 = 1024 * 1024;
+/// What a plugin may have under way unless the operator allows less.
+const TRANSFERS_MAX: usize = 64;
 
 /// Heap and TOAST, which is about what COPY gives.
 pub(crate) fn expected_bytes(table: &catalog::TableData) -> u64 {
@@ -109,29 +110,44 @@ impl<'a> Store<'a> {
         objects: &mut Vec<StoredObject>,
     ) -> Result<(), Error> {
         let mut idle: Vec<usize> = (0..self.readers.len()).collect();
-        let mut under_way = InFlight::new(PER_READER * self.readers.len());
+        let mut under_way = InFlight::new(TRANSFERS_MAX);
         let mut ahead = false;
         for table in tables {
             if !ahead && expected_bytes(table) <= SMALL_BYTES {
                 ahead = true;
-                idle.extend((1..PER_READER).flat_map(|_| 0..self.readers.len()));
+                let spare = TRANSFERS_MAX.saturating_sub(self.readers.len());
+                idle.extend((0..self.readers.len()).take(spare));
             }
             let reader = match idle.pop() {
                 Some(reader) => reader,
                 None => finish_one(&mut under_way, objects)?,
             };
-            let rows = self.readers.get(reader).copy_out(&table.copy_out)?;
-            self.begin(
-                &mut under_way,
-                table,
-                vec![self.method.compress(rows)?],
-                reader,
-            )?;
+            let mut begun = self.begin_whole(&mut under_way, table, reader);
+            // The operator allows less than there are slots: whoever ends makes room.
+            while let Err(error) = &begun
+                && error.kind == ErrorKind::LimitExceeded
+                && !under_way.is_empty()
+            {
+                idle.push(finish_one(&mut under_way, objects)?);
+                begun = self.begin_whole(&mut under_way, table, reader);
+            }
+            begun?;
         }
         while !under_way.is_empty() {
             finish_one(&mut under_way, objects)?;
         }
         Ok(())
+    }
+
+    fn begin_whole(
+        &self,
+        under_way: &mut InFlight<UnderWay<'a>>,
+        table: &'a catalog::TableData,
+        reader: usize,
+    ) -> Result<(), Error> {
+        let rows = self.readers.get(reader).copy_out(&table.copy_out)?;
+        let rows = self.method.compress(rows)?;
+        self.begin(under_way, table, vec![rows], reader)
     }
 
     fn begin(
