@@ -142,7 +142,7 @@ fn an_exclusive_lock_that_waits_for_the_backup_ends_it() {
             "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'COPY %big%' AND state = 'active'",
         );
         let mut somebody = Somebody::connects(&server);
-        somebody.says("SET lock_timeout = '60s'; LOCK TABLE zebra IN ACCESS EXCLUSIVE MODE;");
+        somebody.says("BEGIN; LOCK TABLE zebra IN ACCESS EXCLUSIVE MODE; COMMIT;");
         let output = backup.wait_with_output().expect("it ends");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{stderr}");
