@@ -69,6 +69,14 @@ fn compare(major: u32) {
                 differences(&theirs, &ours)
             ));
         }
+        let (theirs, ours) = (
+            attached_before_keys(&stock.entries),
+            attached_before_keys(&dump.entries),
+        );
+        if !ours.is_superset(&theirs) {
+            let missing: Vec<_> = theirs.difference(&ours).collect();
+            failures.push(format!("=== {} on {major}\n{missing:?}", case.name));
+        }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
@@ -282,14 +290,30 @@ fn name(entry: &Entry) -> String {
     )
 }
 
-/// The names of what an entry depends on. Ours let another grantor than the owner into the schema first, which stock
-/// archives leave to chance.
+/// Keys, and what is attached to indexes before them.
+fn attached_before_keys(entries: &[Entry]) -> BTreeSet<(String, String)> {
+    let names: HashMap<u32, String> = entries
+        .iter()
+        .map(|entry| (entry.dump_id, name(entry)))
+        .collect();
+    let keys = entries.iter().filter(|entry| entry.desc == "FK CONSTRAINT");
+    keys.flat_map(|key| {
+        let all = key.dependencies.iter().filter_map(|id| names.get(id));
+        let attached = all.filter(|name| name.starts_with("INDEX ATTACH "));
+        attached.map(|attached| (name(key), attached.clone()))
+    })
+    .collect()
+}
+
+/// The names of what an entry depends on. Ours let another grantor than the owner into the schema first, and let keys wait for all
+/// indexes of their tables to be attached ([`attached_before_keys`]), which stock archives leave to chance.
 fn dependencies<'a>(entry: &Entry, names: &'a HashMap<u32, String>) -> BTreeSet<&'a str> {
     let by_another = |sql: &String| sql.contains("SET SESSION AUTHORIZATION");
     let is_better = entry.desc == "ACL" && entry.definition.as_ref().is_some_and(by_another);
     let all = entry.dependencies.iter().filter_map(|id| names.get(id));
     all.map(String::as_str)
         .filter(|name| !(is_better && name.starts_with("ACL - SCHEMA ")))
+        .filter(|name| !(entry.desc == "FK CONSTRAINT" && name.starts_with("INDEX ATTACH ")))
         .collect()
 }
 

@@ -1,7 +1,7 @@
 //! Nodes of what belongs to tables and domains: indexes, constraints, triggers, rules, policies; and default privileges.
 
 use super::{Builder, UNRECORDED};
-use crate::model::{CatalogId, Constrained, ConstraintKind, class};
+use crate::model::{CatalogId, Constrained, ConstraintKind, RelationKind, class};
 use crate::ordering::graph::Object;
 use crate::selection::Components;
 
@@ -80,8 +80,15 @@ impl Builder<'_> {
             if let Some(whole) = whole.filter(|_| !constraint.separate) {
                 self.graph.depend(whole, node);
             }
-            if let Some((_, index)) = constraint.references {
+            if let Some((referenced, index)) = constraint.references {
                 self.depend_on_attached(node, index);
+                let of = match constraint.on {
+                    Constrained::Table(table) => Some(table),
+                    Constrained::Domain(_) => None,
+                };
+                for table in of.into_iter().chain(catalog.relation_index(referenced)) {
+                    self.depend_on_all_attached(node, table);
+                }
             }
         }
     }
@@ -94,6 +101,18 @@ impl Builder<'_> {
                 self.graph.nodes[key].dependencies.push(attach);
                 parents.push(child);
             }
+        }
+    }
+
+    /// A new key is checked by reading both tables, which locks all of their indexes; to attach one takes it exclusively, and the two in
+    /// parallel end in a deadlock. pg_dump leaves that to chance.
+    fn depend_on_all_attached(&mut self, key: usize, table: usize) {
+        let catalog = self.catalog;
+        if catalog.relations[table].kind != RelationKind::PartitionedTable {
+            return;
+        }
+        for index in catalog.indexes.iter().filter(|index| index.table == table) {
+            self.depend_on_attached(key, index.oid);
         }
     }
 
