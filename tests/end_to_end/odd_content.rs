@@ -210,7 +210,7 @@ fn a_long_table_of_contents_and_a_long_manifest_come_back() {
     server.create_database("source");
     let each = |count: usize, statement: &str| {
         let sql = format!(
-            "DO $$ BEGIN FOR i IN 1..{count} LOOP EXECUTE format({statement}, i); END LOOP; END $$"
+            "DO $do$ BEGIN FOR i IN 1..{count} LOOP EXECUTE format({statement}, i); END LOOP; END $do$"
         );
         server.psql("source", &sql);
     };
