@@ -26,16 +26,18 @@ mod types;
 mod views;
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use archive::{Entry, Toc};
 use end_to_end::{PostgresServer, Project, Version};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 use crate::project;
-use crate::round_trips::{assert_comes_back, load};
+use crate::round_trips::{assert_comes_back, load, rows_sorted};
 
 /// How many schemas are tried.
 fn cases() -> u32 {
@@ -84,9 +86,13 @@ fn come_back(version: Version) {
         let Err(failure) = attempt(|| round_trip(&server, &project, &file)) else {
             return Ok(());
         };
+        // Which of the views in a loop becomes a dummy can hang on the order in which they were made.
+        if attempt(|| same_but_for_dummies(&server, folder.path())) == Ok(true) {
+            settled.set(settled.get() + 1);
+            return Ok(());
+        }
         clear(&server, &project);
-        // Which of the views in a loop becomes a dummy can hang on the order in which they were made. Where stock tools alone bring back
-        // another order, the schema is tried as they bring it back.
+        // Where stock tools alone bring back another text, the schema is tried as they bring it back.
         match attempt(|| settle(&server, &file, folder.path())) {
             Ok(true) => {
                 settled.set(settled.get() + 1);
@@ -120,6 +126,59 @@ fn round_trip(server: &PostgresServer, project: &Project, file: &Path) {
     assert_comes_back(server, project, "the schema");
 }
 
+/// Whether what was and what came back are the same but for which view of a loop was a dummy first: every object with its definition, whatever
+/// their order, and all rows. Of what stock pg_restore brought back too, where it came so far.
+fn same_but_for_dummies(server: &PostgresServer, folder: &Path) -> bool {
+    let there = "SELECT count(*) FROM pg_database WHERE datname = 'stock'";
+    let databases = match server.psql("postgres", there).as_str() {
+        "0" => &["gone", "target"][..],
+        _ => &["gone", "target", "stock"],
+    };
+    let contents = databases.iter().map(|database| {
+        let archive = folder.join(database);
+        if archive.exists() {
+            fs::remove_dir_all(&archive).expect("the archive of another schema");
+        }
+        server.pg_dump_to(database, &archive, &["-Fd", "--schema-only"]);
+        let rows = server.pg_dump_with(database, &["--data-only"]);
+        (objects(&archive), rows_sorted(&rows))
+    });
+    let contents: Vec<_> = contents.collect();
+    contents.windows(2).all(|two| two[0] == two[1])
+}
+
+/// The entries of an archive as text, sorted; a view that is made as a dummy first is as it is in the end.
+fn objects(archive: &Path) -> Vec<String> {
+    let toc = fs::read(archive.join("toc.dat")).expect("toc.dat");
+    let entries = Toc::read(&toc).expect("a table of contents").entries;
+    let key = |entry: &Entry, name: &str| (entry.namespace.clone(), name.to_owned());
+    let (ends, others): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(|entry| {
+        let tag = entry.tag.as_deref().unwrap_or_default();
+        entry.desc == "RULE" && tag.ends_with(" _RETURN")
+    });
+    let ends: HashMap<_, _> = ends
+        .iter()
+        .map(|rule| {
+            let tag = rule.tag.as_deref().unwrap_or_default();
+            let definition = rule.definition.as_deref().unwrap_or_default();
+            let definition = definition.replacen("CREATE OR REPLACE VIEW", "CREATE VIEW", 1);
+            (key(rule, tag.trim_end_matches(" _RETURN")), definition)
+        })
+        .collect();
+    let mut objects: Vec<String> = others
+        .iter()
+        .map(|entry| {
+            let tag = entry.tag.as_deref().unwrap_or_default();
+            let end = ends.get(&key(entry, tag)).filter(|_| entry.desc == "VIEW");
+            let definition = end.or(entry.definition.as_ref());
+            let (schema, owner) = (&entry.namespace, &entry.owner);
+            format!("{} {schema:?} {tag} {owner:?} {definition:?}", entry.desc)
+        })
+        .collect();
+    objects.sort();
+    objects
+}
+
 /// Loads the script, and brings it back by stock pg_dump and pg_restore alone: whether the dump is another one then. The source is what came
 /// back.
 fn settle(server: &PostgresServer, file: &Path, folder: &Path) -> bool {
@@ -130,7 +189,8 @@ fn settle(server: &PostgresServer, file: &Path, folder: &Path) -> bool {
     }
     server.pg_dump_to("loaded", &archive, &["-Fd"]);
     server.psql("postgres", "CREATE DATABASE source TEMPLATE template0");
-    server.pg_restore(&archive, "source", &["-j4"]);
+    // One connection: keys and attached indexes of a stock archive can deadlock.
+    server.pg_restore(&archive, "source", &["-j1"]);
     let (before, after) = (server.pg_dump("loaded"), server.pg_dump("source"));
     before != after
 }

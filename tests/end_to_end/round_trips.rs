@@ -386,12 +386,13 @@ fn every_class_of_13_comes_back_on_18() {
             .expect_code(0);
         let stock = folder.path().join(&*name);
         old.pg_dump_to("source", &stock, &["-Fd"]);
-        for (archive, database) in [(&stock, "stock"), (&archive, "crossed")] {
+        // The stock archive by one connection: its keys and attached indexes can deadlock.
+        for (archive, database, jobs) in [(&stock, "stock", "-j1"), (&archive, "crossed", "-j4")] {
             new.psql(
                 "postgres",
                 &format!("CREATE DATABASE {database} TEMPLATE template0"),
             );
-            new.pg_restore(archive, database, &["-j4"]);
+            new.pg_restore(archive, database, &[jobs]);
         }
         let expected = comparable(&new.pg_dump("stock"));
         for (database, by) in [("ours", "this program"), ("crossed", "pg_restore")] {
