@@ -47,7 +47,7 @@ pub trait Storage: Send + Sync + 'static {
     fn location(&self) -> String;
 
     /// Begins an object. It replaces one of the same key, but only when it is finished; until then readers see the old one.
-    /// `expected_bytes` is a guess at its length, which may be wrong.
+    /// `expected_bytes` is a guess at its length, which may be wrong. What stands against it may show as late as when it is finished.
     async fn create(
         &self,
         key: &Key,

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use orchestrator::storage::{Folder, Storage, StorageErrorKind, StorageOptions, open};
+use orchestrator::storage::{
+    Folder, Storage, StorageError, StorageErrorKind, StorageOptions, open,
+};
 use tempfile::TempDir;
 
 use crate::support::{Backend, key, keys, put, read};
@@ -67,6 +69,19 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
+/// So much that there is a file before the end.
+const BEGUN: &[u8] = &[b'x'; 512 * 1024];
+
+/// Why no object of this key can be written: a small one is begun when it ends.
+async fn refused(storage: &dyn Storage, name: &str) -> StorageError {
+    let mut writer = match storage.create(&key(name), None).await {
+        Ok(writer) => writer,
+        Err(error) => return error,
+    };
+    writer.write("x".into()).await.expect("gathered");
+    writer.finish().await.expect_err("it cannot be written")
+}
+
 #[tokio::test]
 async fn links_lead_nowhere() {
     let backend = FolderBackend::start();
@@ -85,7 +100,7 @@ async fn links_lead_nowhere() {
     }
     assert_eq!(keys(storage, "").await, ["app/object"]);
     assert_eq!(storage.folders("").await.expect("named"), ["app"]);
-    assert!(storage.create(&key("linked/new"), None).await.is_err());
+    refused(storage.as_ref(), "linked/new").await;
     storage
         .delete(&[key("linked/secret")])
         .await
@@ -144,11 +159,12 @@ async fn a_living_writer_is_left_alone() {
         .create(&key("app/1/x"), None)
         .await
         .expect("created");
-    writer.write("whole".into()).await.expect("written");
+    writer.write(BEGUN.into()).await.expect("written");
+    assert_eq!(backend.unfinished().await, 1);
     backend.leave_unfinished("app/1/y").await;
     assert_eq!(storage.remove_unfinished("").await.expect("removed"), 1);
     writer.finish().await.expect("still there");
-    assert_eq!(read(storage, "app/1/x").await.expect("read"), b"whole");
+    assert_eq!(read(storage, "app/1/x").await.expect("read"), BEGUN);
 }
 
 #[tokio::test]
@@ -159,10 +175,11 @@ async fn empty_folders_go() {
     put(storage, "a/2", "x").await;
     storage.delete(&[key("a/b/c/1")]).await.expect("deleted");
     assert!(!backend.root().join("a/b").exists());
-    let writer = storage
+    let mut writer = storage
         .create(&key("a/d/e/1"), None)
         .await
         .expect("created");
+    writer.write(BEGUN.into()).await.expect("written");
     assert!(backend.root().join("a/d/e").exists());
     drop(writer);
     assert!(!backend.root().join("a/d").exists());
@@ -178,7 +195,7 @@ async fn a_folder_and_an_object_cannot_share_a_name() {
     let backend = FolderBackend::start();
     let storage = backend.storage();
     put(storage, "a/b", "x").await;
-    assert!(storage.create(&key("a/b/c"), None).await.is_err());
+    refused(storage.as_ref(), "a/b/c").await;
     let mut writer = storage.create(&key("a"), None).await.expect("created");
     writer.write("x".into()).await.expect("written");
     writer.finish().await.expect_err("a folder is there");
@@ -191,15 +208,13 @@ async fn a_folder_and_an_object_cannot_share_a_name() {
 async fn a_storage_that_may_not_be_written_says_so() {
     // Not even root makes folders there.
     let storage = Folder::new("/sys/orchestrator");
-    let error = storage.create(&key("x"), None).await;
-    let error = error.err().expect("not allowed");
+    let error = refused(&storage, "x").await;
     assert_eq!(error.kind(), StorageErrorKind::AccessDenied, "{error}");
     assert!(error.to_string().contains("/sys/orchestrator"));
     assert!(error.hint().is_some());
 
     let backend = FolderBackend::start();
     fs::write(backend.root(), "a file").expect("a new file");
-    let error = backend.storage().create(&key("x"), None).await;
-    let error = error.err().expect("no folder");
+    let error = refused(backend.storage().as_ref(), "x").await;
     assert!(error.is_permanent(), "{error}");
 }
