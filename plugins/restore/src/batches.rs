@@ -10,6 +10,9 @@ use crate::sessions::script;
 /// An entry may lock several objects, and a server has room for `max_locks_per_transaction` (64) by `max_connections` (100).
 const ENTRIES_AT_ONCE: usize = 200;
 
+/// And no more SQL than this, but for one long statement: a call carries a few MiB.
+const BYTES_AT_ONCE: usize = 1024 * 1024;
+
 /// Statements that belong together, and what errors call them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
@@ -28,7 +31,7 @@ pub fn apply(
     label: &str,
     failures: &Failures,
 ) -> Result<(), Error> {
-    for batch in statements.chunks(ENTRIES_AT_ONCE) {
+    for batch in batches(statements) {
         let steps = batch
             .iter()
             .map(|each| Step::Statement(each.sql.clone()))
@@ -63,7 +66,7 @@ pub fn apply_what_can_be(
     label: &str,
 ) -> Result<Vec<String>, Error> {
     let mut failed = Vec::new();
-    for batch in statements.chunks(ENTRIES_AT_ONCE) {
+    for batch in batches(statements) {
         let steps = batch
             .iter()
             .map(|each| Step::Statement(each.sql.clone()))
@@ -85,4 +88,45 @@ pub fn apply_what_can_be(
         }
     }
     Ok(failed)
+}
+
+/// What goes into one transaction.
+fn batches(statements: &[Named]) -> Vec<&[Named]> {
+    let mut batches = Vec::new();
+    let (mut begin, mut bytes) = (0, 0);
+    for (at, each) in statements.iter().enumerate() {
+        let is_full = at - begin == ENTRIES_AT_ONCE || bytes + each.sql.len() > BYTES_AT_ONCE;
+        if at > begin && is_full {
+            batches.push(&statements[begin..at]);
+            (begin, bytes) = (at, 0);
+        }
+        bytes += each.sql.len();
+    }
+    if begin < statements.len() {
+        batches.push(&statements[begin..]);
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_neither_long_nor_many() {
+        let named = |bytes: usize| Named {
+            entry: 1,
+            name: String::new(),
+            sql: "x".repeat(bytes),
+        };
+        let sizes = |lengths: &[usize]| {
+            let statements: Vec<Named> = lengths.iter().copied().map(named).collect();
+            let batches = batches(&statements);
+            batches.iter().map(|batch| batch.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(&[]), [0; 0]);
+        assert_eq!(sizes(&[10; 401]), [200, 200, 1]);
+        assert_eq!(sizes(&[BYTES_AT_ONCE / 2; 5]), [2, 2, 1]);
+        assert_eq!(sizes(&[1, 3 * BYTES_AT_ONCE, 1]), [1, 1, 1]);
+    }
 }
