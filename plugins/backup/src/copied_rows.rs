@@ -47,8 +47,17 @@ pub(crate) fn for_each(
 
 /// Whole lines, each with its newline.
 fn lines(bytes: &[u8], row: &mut impl FnMut(Cells)) -> Result<(), Error> {
-    let text = str::from_utf8(bytes)
-        .map_err(|error| Error::corrupt(format!("a COPY is not UTF-8: {error}")))?;
+    let text = str::from_utf8(bytes).map_err(|error| {
+        let line = bytes[..error.valid_up_to()]
+            .rsplit(|byte| *byte == b'\n')
+            .next()
+            .unwrap_or_default();
+        Error::unsupported(format!(
+            "a name, a comment or a definition is not UTF-8, after {:?}",
+            String::from_utf8_lossy(line)
+        ))
+        .hint("in a SQL_ASCII database any bytes can be a name: rename it, or comment anew")
+    })?;
     for line in text.split_terminator('\n') {
         row(line.split('\t').map(cell).collect());
     }
@@ -105,5 +114,8 @@ mod tests {
                 ],
             ]
         );
+        let error = lines(b"1\ta\n2\tgr\xf6\xdfe\n", &mut |_| {}).expect_err("LATIN1");
+        assert!(error.message.ends_with("after \"2\\tgr\""), "{error:?}");
+        assert!(error.hint.is_some());
     }
 }
