@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -26,6 +27,8 @@ pub struct Bindings {
     pub databases: BTreeMap<String, ConnectionSettings>,
     /// By the name of the binding.
     pub storage: BTreeMap<String, BoundStorage>,
+    /// By the name of the binding.
+    pub folders: BTreeMap<String, PathBuf>,
 }
 
 /// Where objects lie, and how they are encrypted there.

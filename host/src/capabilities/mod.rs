@@ -1,6 +1,7 @@
 //! The host side of the contract, one file per WIT interface, thin: the work is done by transfer, storage and database.
 
 pub mod context;
+mod files;
 mod postgres;
 mod rows;
 mod run;
@@ -33,6 +34,7 @@ pub mod v0_1_0 {
             "orchestrator:plugin/postgres.transaction": crate::capabilities::sessions::Transaction,
             "orchestrator:plugin/postgres.scratch": crate::capabilities::scratch::Scratch,
             "orchestrator:plugin/postgres.rows": crate::capabilities::rows::RowCursor,
+            "orchestrator:plugin/files.folder": crate::capabilities::files::Folder,
             "orchestrator:plugin/storage.store": crate::capabilities::storage::Store,
             "orchestrator:plugin/storage.draft": crate::capabilities::storage::Draft,
         },

@@ -26,6 +26,7 @@ use crate::database::{
     self, Connection, ConnectionSettings, DatabaseError, DatabaseErrorKind, MAINTENANCE_DATABASE,
 };
 use crate::failure::{Failure, FailureKind};
+use crate::transfer::meter::Meter;
 use crate::transfer::{Receipt, Transfer};
 
 impl Host for StepContext {
@@ -51,6 +52,32 @@ impl Host for StepContext {
 }
 
 impl StepContext {
+    /// The steps of a script with their streams, and what counts those.
+    fn taken(
+        &mut self,
+        steps: Vec<Step>,
+    ) -> Result<(Vec<scripts::Step>, Vec<Arc<Meter>>), Failure> {
+        let mut meters = Vec::new();
+        let mut taken = Vec::with_capacity(steps.len());
+        for step in steps {
+            taken.push(match step {
+                Step::Statement(sql) => scripts::Step::Statement(sql),
+                Step::CopyIn((sql, source)) => {
+                    let source = self.released(source)?.into_source();
+                    check_copy(&sql, "from", "stdin")?;
+                    meters.push(source.meter());
+                    scripts::Step::CopyIn(sql, source)
+                }
+                Step::WriteLargeObject((oid, source)) => {
+                    let source = self.released(source)?.into_source();
+                    meters.push(source.meter());
+                    scripts::Step::WriteLargeObject(oid, source)
+                }
+            });
+        }
+        Ok((taken, meters))
+    }
+
     pub(super) fn bound_database(&self, binding: &str) -> Result<&ConnectionSettings, Failure> {
         self.bindings
             .databases
@@ -97,7 +124,8 @@ impl StepContext {
             .race(async move {
                 let connection = reach(&settings, was_there).await?;
                 let link = Link::new(connection, tasks, count);
-                let (server, process) = introduce(&link, bound_database).await?;
+                let (mut server, process) = introduce(&link, bound_database).await?;
+                server.schema.clone_from(&settings.schema);
                 if database::changes_sessions(link.client(), process, &settings).await? {
                     return Err(pooled(&name));
                 }
@@ -124,6 +152,10 @@ impl HostConnection for StepContext {
             user: server.user.clone(),
             in_recovery: server.in_recovery,
         })
+    }
+
+    async fn schema(&mut self, connection: Resource<Session>) -> wasmtime::Result<Option<String>> {
+        Ok(self.table.get(&connection)?.server.schema.clone())
     }
 
     async fn query(
@@ -190,24 +222,7 @@ impl HostConnection for StepContext {
         options: TransferOptions,
     ) -> Result<Resource<Transfer>, Failure> {
         let link = writable(self.held(&connection)?)?;
-        let mut meters = Vec::new();
-        let mut taken = Vec::with_capacity(steps.len());
-        for step in steps {
-            taken.push(match step {
-                Step::Statement(sql) => scripts::Step::Statement(sql),
-                Step::CopyIn((sql, source)) => {
-                    let source = self.released(source)?.into_source();
-                    check_copy(&sql, "from", "stdin")?;
-                    meters.push(source.meter());
-                    scripts::Step::CopyIn(sql, source)
-                }
-                Step::WriteLargeObject((oid, source)) => {
-                    let source = self.released(source)?.into_source();
-                    meters.push(source.meter());
-                    scripts::Step::WriteLargeObject(oid, source)
-                }
-            });
-        }
+        let (taken, meters) = self.taken(steps)?;
         let transfer = self.tasks.start(
             options.label,
             options.expected_bytes,
@@ -325,6 +340,24 @@ impl HostTransaction for StepContext {
             .await
     }
 
+    async fn run_script(
+        &mut self,
+        transaction: Resource<Transaction>,
+        steps: Vec<Step>,
+        options: TransferOptions,
+    ) -> Result<Resource<Transfer>, Failure> {
+        let held = self.held(&transaction)?;
+        let (link, lane) = (held.link.clone(), held.lane.clone());
+        let (taken, meters) = self.taken(steps)?;
+        let transfer = self.tasks.start(
+            options.label,
+            options.expected_bytes,
+            meters,
+            scripts::run_within(link, lane, taken),
+        )?;
+        self.keep(transfer)
+    }
+
     async fn commit(&mut self, transaction: Resource<Transaction>) -> Result<(), Failure> {
         let transaction = self.released(transaction)?;
         self.stop.race(transaction.end("COMMIT")).await
@@ -407,6 +440,7 @@ async fn introduce(link: &Arc<Link>, bound_database: String) -> Result<(Server, 
         version_text: text("version_text")?,
         database: text("database")?,
         bound_database,
+        schema: None,
         user: text("role")?,
         in_recovery: text("in_recovery")? == "t",
     };

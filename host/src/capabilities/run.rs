@@ -1,5 +1,7 @@
 //! `run`: log, progress, facts, clock and random numbers.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
@@ -95,5 +97,15 @@ impl Host for StepContext {
 
     async fn cancelled(&mut self) -> wasmtime::Result<bool> {
         Ok(self.stop.is_stopped())
+    }
+
+    async fn sleep(&mut self, milliseconds: u32) -> Result<(), Failure> {
+        let pause = tokio::time::sleep(Duration::from_millis(milliseconds.into()));
+        self.stop
+            .race(async {
+                pause.await;
+                Ok(())
+            })
+            .await
     }
 }

@@ -10,6 +10,7 @@ use futures_util::{SinkExt, StreamExt, stream};
 use manifest::Access;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use super::scripts::MARK;
 use crate::database::Connection;
 use crate::failure::{Failure, FailureKind, SERVER_GONE};
 use crate::transfer::source::Chunks;
@@ -29,6 +30,8 @@ pub(super) struct Server {
     pub version_text: String,
     pub database: String,
     pub bound_database: String,
+    /// Of the binding's URL.
+    pub schema: Option<String>,
     pub user: String,
     pub in_recovery: bool,
 }
@@ -196,6 +199,7 @@ impl Transaction {
             // Once a snapshot is taken, a transaction cannot become READ WRITE (check_transaction_read_only).
             sql.push_str("; SELECT 1");
         }
+        sql.push_str(&format!("; {MARK}"));
         link.in_transaction.store(true, Ordering::SeqCst);
         let transaction = Self {
             link: link.clone(),
@@ -210,10 +214,11 @@ impl Transaction {
     pub(super) async fn end(mut self, command: &'static str) -> Result<(), Failure> {
         let _lane = self.lane.enter().await?;
         let link = self.link.clone();
-        if command == "COMMIT" {
-            // A transaction that failed before answers COMMIT with a ROLLBACK and no error; any statement shows it.
-            link.run(link.client().batch_execute("SELECT 1")).await?;
-        }
+        // A transaction that failed before answers COMMIT with a ROLLBACK and no error; any statement shows it.
+        let command = match command {
+            "COMMIT" => "SELECT 1; COMMIT",
+            other => other,
+        };
         link.run(link.client().batch_execute(command)).await?;
         link.in_transaction.store(false, Ordering::SeqCst);
         self.owner = None;

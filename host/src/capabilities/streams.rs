@@ -1,5 +1,7 @@
 //! `streams`: sources, transfers, and waiting for them.
 
+use std::time::Duration;
+
 use bytes::{Buf, Bytes};
 use futures_util::StreamExt;
 use wasmtime::component::Resource;
@@ -43,6 +45,27 @@ impl ByteSource {
                 .chain(chunks)
                 .boxed()
         })
+    }
+}
+
+/// A receipt as a plugin sees it.
+fn told(receipt: transfer::Receipt) -> Receipt {
+    Receipt {
+        bytes: receipt.bytes,
+        sha256: receipt.sha256,
+        plain_bytes: receipt.plain_bytes,
+        rows: receipt.rows,
+        parts: receipt
+            .parts
+            .into_iter()
+            .map(|part| Part {
+                offset: part.offset,
+                bytes: part.bytes,
+                plain_bytes: part.plain_bytes,
+                rows: part.rows,
+            })
+            .collect(),
+        steps: receipt.steps,
     }
 }
 
@@ -270,24 +293,23 @@ impl HostByteSource for StepContext {
 impl HostTransfer for StepContext {
     async fn wait(&mut self, transfer: Resource<Transfer>) -> Result<Receipt, Failure> {
         let outcome = self.held(&transfer)?.outcome();
-        let receipt = self.stop.race(outcome).await?;
-        Ok(Receipt {
-            bytes: receipt.bytes,
-            sha256: receipt.sha256,
-            plain_bytes: receipt.plain_bytes,
-            rows: receipt.rows,
-            parts: receipt
-                .parts
-                .into_iter()
-                .map(|part| Part {
-                    offset: part.offset,
-                    bytes: part.bytes,
-                    plain_bytes: part.plain_bytes,
-                    rows: part.rows,
-                })
-                .collect(),
-            steps: receipt.steps,
-        })
+        Ok(told(self.stop.race(outcome).await?))
+    }
+
+    async fn wait_up_to(
+        &mut self,
+        transfer: Resource<Transfer>,
+        milliseconds: u32,
+    ) -> Result<Option<Receipt>, Failure> {
+        let outcome = self.held(&transfer)?.outcome();
+        let patience = Duration::from_millis(milliseconds.into());
+        let waited = async {
+            match tokio::time::timeout(patience, outcome).await {
+                Ok(receipt) => receipt.map(Some),
+                Err(_) => Ok(None),
+            }
+        };
+        Ok(self.stop.race(waited).await?.map(told))
     }
 
     async fn part_digests(&mut self, transfer: Resource<Transfer>) -> Result<Vec<String>, Failure> {

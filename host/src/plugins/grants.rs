@@ -32,6 +32,8 @@ pub struct NamedBindings {
     pub databases: BTreeSet<String>,
     /// Names of storages.
     pub storage: BTreeSet<String>,
+    /// Names of folders.
+    pub folders: BTreeSet<String>,
 }
 
 /// What a step may do: only what was both asked and granted, and only on the bindings that the step names.
@@ -39,6 +41,7 @@ pub struct NamedBindings {
 pub struct Grants {
     databases: BTreeMap<String, Access>,
     storage: BTreeMap<String, BTreeSet<StorageRight>>,
+    folders: BTreeSet<String>,
     /// What it may use up.
     pub limits: StepLimits,
 }
@@ -56,6 +59,7 @@ impl Grants {
         let mut agreed = Self {
             databases: BTreeMap::new(),
             storage: BTreeMap::new(),
+            folders: BTreeSet::new(),
             limits: limits.asked(&manifest.limits),
         };
         if let Some(asked) = manifest.asks.database {
@@ -95,6 +99,16 @@ impl Grants {
                 ));
             }
         }
+        for binding in &named.folders {
+            match operator {
+                Operator::BuiltIn if manifest.asks.files => {
+                    agreed.folders.insert(binding.clone());
+                }
+                _ => missing.push(format!(
+                    "folder {binding}: the plugin asks to read its files, the configuration grants nothing"
+                )),
+            }
+        }
         if missing.is_empty() {
             return Ok(agreed);
         }
@@ -131,6 +145,14 @@ impl Grants {
             right_names(rights),
             right_name(right)
         )))
+    }
+
+    /// Fails unless the folder may be read.
+    pub fn folder(&self, binding: &str) -> Result<(), Failure> {
+        match self.folders.contains(binding) {
+            true => Ok(()),
+            false => Err(not_granted("folder", binding)),
+        }
     }
 
     /// Fails unless any right is there.
@@ -190,6 +212,7 @@ mod tests {
             asks: Asks {
                 database: Some(Access::Write),
                 storage: vec![StorageRight::Read],
+                files: false,
             },
             limits: Limits::default(),
             parameters: Vec::new(),
@@ -215,6 +238,7 @@ mod tests {
         NamedBindings {
             databases: ["app".to_owned()].into(),
             storage: ["main".to_owned()].into(),
+            folders: BTreeSet::new(),
         }
     }
 

@@ -10,7 +10,8 @@ use wit_parser::{Resolve, SourceMap, WorldId};
 use crate::{Error, Plugin};
 
 /// The contract, as the plugins' SDK compiles it in.
-const CONTRACT_FILES: [(&str, &str); 6] = [
+const CONTRACT_FILES: [(&str, &str); 7] = [
+    ("files.wit", include_str!("../../wit/0.1.0/files.wit")),
     ("postgres.wit", include_str!("../../wit/0.1.0/postgres.wit")),
     ("run.wit", include_str!("../../wit/0.1.0/run.wit")),
     ("storage.wit", include_str!("../../wit/0.1.0/storage.wit")),

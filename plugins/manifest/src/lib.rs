@@ -49,6 +49,8 @@ pub struct Asks {
     pub database: Option<Access>,
     /// What it does with objects of a storage.
     pub storage: Vec<StorageRight>,
+    /// Whether it reads the files of folders.
+    pub files: bool,
 }
 
 /// Access to a database; each one includes those before it.
@@ -140,6 +142,8 @@ pub enum Kind {
     Database,
     /// A string: the name of a storage's binding.
     Storage,
+    /// A string: the name of a folder's binding.
+    Folder,
     /// A string: a backup as people name it (`latest`, an id); the plugin gets the prefix of its folder in the storage.
     /// A step that names none gets the backup that the same run made before, or the latest one.
     Backup,
@@ -149,7 +153,9 @@ impl Kind {
     /// Whether a JSON value is of this kind.
     pub fn accepts(self, value: &Value) -> bool {
         match self {
-            Self::Text | Self::Database | Self::Storage | Self::Backup => value.is_string(),
+            Self::Text | Self::Database | Self::Storage | Self::Folder | Self::Backup => {
+                value.is_string()
+            }
             Self::Integer => value.is_i64(),
             Self::Boolean => value.is_boolean(),
             Self::List => value
@@ -167,6 +173,7 @@ impl Kind {
             Self::List => "a list of texts",
             Self::Database => "the name of a database",
             Self::Storage => "the name of a storage",
+            Self::Folder => "the name of a folder",
             Self::Backup => "a backup's id",
         }
     }

@@ -81,17 +81,20 @@ impl Manifest {
         let pairs = [
             ("database", self.asks.database.is_some(), Kind::Database),
             ("storage", !self.asks.storage.is_empty(), Kind::Storage),
+            ("files", self.asks.files, Kind::Folder),
         ];
         for (what, asked, kind) in pairs {
-            match (asked, named(kind)) {
+            let named = named(kind);
+            let kind = format!("{kind:?}").to_lowercase();
+            match (asked, named) {
                 (true, false) => {
                     return Err(format!(
-                        "asks.{what} is set, but no parameter has the kind `{what}`"
+                        "asks.{what} is set, but no parameter has the kind `{kind}`"
                     ));
                 }
                 (false, true) => {
                     return Err(format!(
-                        "a parameter has the kind `{what}`, but asks.{what} is not set"
+                        "a parameter has the kind `{kind}`, but asks.{what} is not set"
                     ));
                 }
                 _ => {}

@@ -33,6 +33,7 @@
 #[allow(missing_docs, unsafe_code)]
 pub mod bindings;
 mod error;
+pub mod files;
 mod operation;
 pub mod postgres;
 pub mod random;

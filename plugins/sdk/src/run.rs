@@ -1,7 +1,7 @@
 //! The run that a plugin is a step of: its log, its facts, its clock.
 
 pub use crate::bindings::orchestrator::plugin::run::{
-    Level, cancelled, expect, host, id, log, now, phase, random, warn,
+    Level, cancelled, expect, host, id, log, now, phase, random, sleep, warn,
 };
 
 use serde::Serialize;
