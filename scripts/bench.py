@@ -5,7 +5,7 @@ All programs work on the same private server, one after another in each round, s
 alike. Needs a PostgreSQL installation with its tools (ORCHESTRATOR_POSTGRES_15, or Debian's), moto where scripts/setup.sh puts it, and
 the program:
 
-    scripts/bench.py --program target/release/orchestrator [--rounds 5] [--scale 1.0] [--only dominant,many,small,documents,catalog,start]
+    scripts/bench.py --program target/release/orchestrator [--rounds 5] [--scale 1.0] [--only dominant,many,small,documents,catalog,migrations,start]
                      [--no-s3] [--pg-dump-18 PATH] [--idle idle.wasm]
 
 Prints Markdown.
@@ -290,6 +290,45 @@ def bench_catalog(server, options):
     server.psql("postgres", "DROP DATABASE catalog")
 
 
+def bench_migrations(server, options):
+    """A thousand small migrations applied to an empty database, and where each stands afterwards."""
+    results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        everything = []
+        for number in range(1000):
+            table, step = divmod(number, 10)
+            sql = (f'CREATE TABLE "Table{table}" (id serial PRIMARY KEY, name text NOT NULL);' if step == 0 else
+                   f'ALTER TABLE "Table{table}" ADD COLUMN "column{step}" text;')
+            place = folder / f"migrations/2025{number:010}_step"
+            place.mkdir(parents=True)
+            (place / "migration.sql").write_text(sql + "\n")
+            everything.append(f"BEGIN;\n{sql}\nCOMMIT;\n")
+        (folder / "all.sql").write_text("".join(everything))
+        ours = dict(os.environ, DATABASE_URL=server.url("migrations"), ORCHESTRATOR_ENVIRONMENT="local")
+
+        def fresh():
+            server.psql("postgres", "DROP DATABASE IF EXISTS migrations")
+            server.psql("postgres", "CREATE DATABASE migrations")
+
+        for _ in range(options.rounds):
+            for what, command, environment in [
+                ("psql, a transaction each", [server.bin / "psql", "-XAtq", "-f", folder / "all.sql", "migrations"], server.environment),
+                ("migrate deploy", [options.program, "migrate", "deploy", "--quiet"], ours),
+            ]:
+                fresh()
+                results.setdefault(what, []).append(measure(command, environment, folder))
+            # The database is the one that was deployed last.
+            command = [options.program, "migrate", "status", "--quiet"]
+            results.setdefault("migrate status", []).append(measure(command, ours, folder))
+    print("\n### migrations: 1,000 small ones\n\n| what | median s | fastest s | peak MiB |\n|---|---|---|---|")
+    for what, figures in results.items():
+        seconds = [second for second, _ in figures]
+        peak = max(memory for _, memory in figures)
+        print(f"| {what} | {statistics.median(seconds):.3f} | {min(seconds):.3f} | {peak:.0f} |", flush=True)
+    server.psql("postgres", "DROP DATABASE migrations")
+
+
 def cold_start(options):
     """From the shell to its prompt: a command that reads the log, and a recorded run of a plugin that does nothing."""
     print("\n### start\n\n| what | median ms | fastest ms |\n|---|---|---|")
@@ -312,7 +351,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0, help="1.0 is about 1 GB for each of the large ones")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", default=",".join([*DATABASES, "catalog", "start"]))
+    parser.add_argument("--only", default=",".join([*DATABASES, "catalog", "migrations", "start"]))
     parser.add_argument("--no-s3", action="store_true", help="folders alone: with thousands of objects, moto takes minutes")
     parser.add_argument("--pg-dump-18", type=pathlib.Path, help="one that was built with zstd")
     parser.add_argument("--idle", type=pathlib.Path, help="the component of tests/plugins/idle, for the cold start")
@@ -328,8 +367,8 @@ def main():
                 if options.idle:
                     cold_start(options)
                 continue
-            if name == "catalog":
-                bench_catalog(server, options)
+            if name in ("catalog", "migrations"):
+                {"catalog": bench_catalog, "migrations": bench_migrations}[name](server, options)
                 continue
             server.psql("postgres", f"CREATE DATABASE {name}")
             server.psql(name, DATABASES[name].format(rows=9e6 * options.scale))

@@ -11,6 +11,7 @@
 #   jq                                     Debian's package, as age
 #   PgBouncer                              Debian's package, as age
 #   moto (S3 and RDS over HTTP), aws       a virtual environment, at $ORCHESTRATOR_CACHE/moto
+#   Prisma's engine                        npm packages, at $ORCHESTRATOR_CACHE/prisma
 #
 # ORCHESTRATOR_CACHE is ~/.cache/orchestrator unless it is set.
 set -euo pipefail
@@ -142,6 +143,26 @@ install_moto() {
     cp "$wanted" "$installed"
 }
 
+# Prisma's engine as JavaScript: its binary ones come from a place that not every machine can reach.
+install_prisma() {
+    local wanted=$here/prisma installed=$cache/prisma
+    if cmp -s "$wanted/package-lock.json" "$installed/installed.json"; then
+        return
+    fi
+    say "Prisma into $installed"
+    rm -rf "$installed"
+    mkdir -p "$installed"
+    cp "$wanted/package.json" "$wanted/package-lock.json" "$installed"
+    (cd "$installed" && npm ci --silent --ignore-scripts --no-audit --no-fund >/dev/null)
+    # Its adapter cannot read the type `name` (OID 19) and arrays of it (1003), which the engine asks for.
+    local file
+    for file in index.js index.mjs; do
+        sed -i.before -e 's/^    case ScalarColumnType.TEXT:/    case 19:\n&/' -e 's/^    case ArrayColumnType.TEXT_ARRAY:/    case 1003:\n&/' \
+            "$installed/node_modules/@prisma/adapter-pg/dist/$file"
+    done
+    cp "$wanted/package-lock.json" "$installed/installed.json"
+}
+
 # The address of a release is always $cache/postgres/<major>. It is a link, because root's home is often closed to the servers' user: then
 # the files lie in /var/cache.
 is_installed() {
@@ -241,6 +262,7 @@ install_packages
 add_server_user
 mkdir -p "$cache"
 install_moto
+install_prisma
 if [ -z "${ORCHESTRATOR_POSTGRES_18:-}" ]; then
     install_postgres_18
 fi

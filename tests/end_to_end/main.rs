@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod continuing;
+mod deploying;
 mod disaster;
 mod encryption;
 mod faults;
@@ -10,8 +11,10 @@ mod globals;
 mod interruptions;
 mod kills;
 mod locking;
+mod migrating;
 mod misbehaviour;
 mod odd_content;
+mod prisma;
 mod random_schemas;
 mod replacing;
 mod restoring;

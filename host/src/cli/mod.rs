@@ -7,6 +7,8 @@ mod demo;
 mod globals;
 mod init;
 mod log;
+mod mark;
+mod migrate;
 mod output;
 mod plugin;
 mod progress;
@@ -43,13 +45,18 @@ enum Command {
     Init(init::InitCommand),
     /// Test connections, storages and plugins, and say what to do
     Check,
-    /// Run a job: built in are backup and verify
+    /// Run a job: built in are backup, verify, migrate, pre-migrate and deploy
     Run(run::RunCommand),
     /// Create, list, show, verify and delete backups
     #[command(subcommand)]
     Backup(backup::BackupCommand),
     /// Restore a backup into a database
     Restore(restore::RestoreCommand),
+    /// Write, apply and settle migrations
+    #[command(subcommand)]
+    Migrate(migrate::MigrateCommand),
+    /// Write into a database which environment it belongs to
+    Mark(mark::MarkCommand),
     /// Show what was run
     #[command(subcommand)]
     Log(log::LogCommand),
@@ -107,6 +114,8 @@ async fn dispatch(cli: Cli, output: &Output) -> ExitCode {
         Command::Run(command) => run::execute(command, &globals, output).await,
         Command::Backup(command) => backup::execute(command, &globals, output).await,
         Command::Restore(command) => restore::execute(command, &globals, output).await,
+        Command::Migrate(command) => migrate::execute(command, &globals, output).await,
+        Command::Mark(command) => mark::execute(command, &globals, output).await,
         Command::Log(command) => log::execute(command, &globals, output).await,
         Command::Plugin(command) => plugin::execute(command, &globals, output).await,
         Command::Demo(command) => demo::execute(command, output).await,

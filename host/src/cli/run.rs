@@ -13,7 +13,7 @@ use crate::jobs::{self, Consent, Project, RunOutcome, RunRequest, StepRequest};
 
 #[derive(Debug, Args)]
 pub(super) struct RunCommand {
-    /// The job: one of the configuration's, or backup or verify
+    /// The job: one of the configuration's, or backup, verify, migrate, pre-migrate or deploy
     job: String,
     /// A parameter for every step that has it; may be repeated
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_parameter)]
@@ -21,6 +21,9 @@ pub(super) struct RunCommand {
     /// Show what would be done, change nothing and record nothing
     #[arg(long)]
     dry_run: bool,
+    /// When a migration fails after something was changed, replace the database by the backup that this run took before it
+    #[arg(long)]
+    auto_restore: bool,
     #[command(flatten)]
     consent: ConsentFlags,
 }
@@ -79,6 +82,7 @@ pub(super) async fn execute(
         actor: actor(),
         dry_run: command.dry_run,
         consent: command.consent.into(),
+        auto_restore: command.auto_restore,
     };
     run_and_report(&project, request, output).await
 }
@@ -96,6 +100,7 @@ pub(super) fn single(job: &str, plugin: &str, parameters: Map<String, Value>) ->
         actor: actor(),
         dry_run: false,
         consent: Consent::default(),
+        auto_restore: false,
     }
 }
 
@@ -149,6 +154,9 @@ fn document(project: &Project, outcome: &RunOutcome, dry_run: bool) -> Value {
             "status": step.status,
             "result": step.result,
         })).collect::<Vec<_>>(),
+        "pending": record.facts.get("pending"),
+        "backup": record.facts.backup(),
+        "rollback_plan": record.facts.rollback_plan(),
         "facts": record.facts,
         "warnings": record.warnings,
         "error": record.error,

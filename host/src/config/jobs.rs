@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 use toml::de::{DeTable, DeValue};
 
 /// The plugins that come with the program.
-pub const BUILT_IN_PLUGINS: [&str; 8] = [
+pub const BUILT_IN_PLUGINS: [&str; 9] = [
     "backup",
+    "mark",
     "migrate",
     "preflight",
     "prune",
@@ -23,10 +24,21 @@ pub const BUILT_IN_PLUGINS: [&str; 8] = [
     "verify",
 ];
 
-/// Jobs that need no configuration: each is one step of the plugin of its name, on the usual database and storage.
-const BUILT_IN_JOBS: [(&str, &str); 2] = [
-    ("backup", "Take a backup."),
-    ("verify", "Check the newest backup."),
+/// Jobs that need no configuration, on the usual database and storage: the plugins of their steps.
+const BUILT_IN_JOBS: [(&str, &str, &[&str]); 5] = [
+    ("backup", "Take a backup.", &["backup"]),
+    ("verify", "Check the newest backup.", &["verify"]),
+    ("migrate", "Apply what is pending.", &["migrate"]),
+    (
+        "pre-migrate",
+        "Look whether the database is ready, and take a backup that is read back.",
+        &["preflight", "backup", "verify"],
+    ),
+    (
+        "deploy",
+        "The same, and then apply what is pending.",
+        &["preflight", "backup", "verify", "migrate"],
+    ),
 ];
 
 /// What `orchestrator run NAME` does.
@@ -60,14 +72,22 @@ pub(super) fn read(
     bindings: &Bindings<'_>,
 ) -> Result<BTreeMap<Name, Job>, ConfigError> {
     let mut jobs = BTreeMap::new();
-    for (name, description) in BUILT_IN_JOBS {
-        let plugin = Name::parse(name).map_err(|problem| root.problem(problem))?;
-        let steps = vec![Step {
-            plugin: plugin.clone(),
-            parameters: Map::new(),
-        }];
+    for (name, description, plugins) in BUILT_IN_JOBS {
+        let parse = |name| Name::parse(name).map_err(|problem| root.problem(problem));
+        let mut steps = Vec::with_capacity(plugins.len());
+        for plugin in plugins {
+            let mut parameters = Map::new();
+            // The backup's name says what it is for.
+            if *plugin == "backup" && plugins.contains(&"preflight") {
+                parameters.insert("kind".to_owned(), Json::from("pre-migrate"));
+            }
+            steps.push(Step {
+                plugin: parse(plugin)?,
+                parameters,
+            });
+        }
         jobs.insert(
-            plugin,
+            parse(name)?,
             Job {
                 description: Some(description.to_owned()),
                 steps,

@@ -14,6 +14,7 @@ mod connection;
 mod connection_string;
 mod driver;
 mod error;
+mod marker;
 mod nearest;
 mod parameters;
 mod password_file;
@@ -41,6 +42,7 @@ pub use error::{DatabaseError, DatabaseErrorKind, ServerReport};
 /// What every server has, to create and drop other databases from.
 pub const MAINTENANCE_DATABASE: &str = "postgres";
 
+pub use marker::environment_marker;
 pub(crate) use nearest::nearest;
 pub use pooler::changes_sessions;
 pub use process_environment::ProcessEnvironment;

@@ -10,6 +10,7 @@ use serde_json::Value;
 /// | key | shape |
 /// |---|---|
 /// | `change`, `rollback-plan` | a string, or a list of strings |
+/// | `restore-command` | a string |
 /// | `migrations` | a list of names, or of objects with a `name` |
 /// | `backup` | an id, or an object with an `id` |
 /// | `downtime` | seconds, or an object with `seconds` |
@@ -32,9 +33,23 @@ pub struct Verification {
 }
 
 impl Facts {
-    /// Sets a fact; an earlier one of the same key is replaced. `_` in a key counts as `-`.
+    /// Sets a fact; an earlier one of the same key is replaced, but for `verification`: what was checked stays checked. `_` in a key
+    /// counts as `-`.
     pub fn set(&mut self, key: &str, value: Value) {
-        self.0.insert(key.replace('_', "-"), value);
+        let key = key.replace('_', "-");
+        let value = match (key.as_str(), self.0.remove(&key)) {
+            ("verification", Some(before)) => {
+                let list = |value| match value {
+                    Value::Array(items) => items,
+                    one => vec![one],
+                };
+                let mut all = list(before);
+                all.extend(list(value));
+                Value::Array(all)
+            }
+            _ => value,
+        };
+        self.0.insert(key, value);
     }
 
     /// A fact, by its key.
@@ -57,9 +72,14 @@ impl Facts {
         self.get("change").map(text)
     }
 
-    /// How to go back.
+    /// How to go back: in a person's words, and the command that does it.
     pub fn rollback_plan(&self) -> Option<String> {
-        self.get("rollback-plan").map(text)
+        let plans = ["rollback-plan", "restore-command"];
+        let plans: Vec<String> = plans
+            .into_iter()
+            .filter_map(|key| self.get(key).map(text))
+            .collect();
+        (!plans.is_empty()).then(|| plans.join("; or: "))
     }
 
     /// The names of the migrations that were applied.
@@ -186,6 +206,17 @@ mod tests {
         assert_eq!(facts.verification()[1].what, "looked at it");
         assert_eq!(facts.change(), None);
 
+        let mut facts = Facts::default();
+        facts.set("verification", json!(["first"]));
+        facts.set("verification", json!([{ "sql": "SELECT 2" }]));
+        assert_eq!(facts.verification().len(), 2);
+        facts.set("restore-command", json!("orchestrator restore b1"));
+        assert_eq!(
+            facts.rollback_plan().as_deref(),
+            Some("orchestrator restore b1")
+        );
+
+        let mut facts = Facts::default();
         facts.set(
             "verification",
             json!({ "backup": "b1", "objects": 9, "problems": ["toc.dat is cut off"] }),

@@ -61,6 +61,7 @@ pub(super) async fn plan(
         let named = NamedBindings {
             databases: named(&plugin, &parameters, Kind::Database),
             storage: named(&plugin, &parameters, Kind::Storage),
+            folders: named(&plugin, &parameters, Kind::Folder),
         };
         for database in &named.databases {
             project.database(database)?;
@@ -73,6 +74,9 @@ pub(super) async fn plan(
                     project.config.storage.keys().map(|name| name.as_str()),
                 ));
             }
+        }
+        for folder in &named.folders {
+            project.folder(folder)?;
         }
         let limits = limits(project.config.limits_of(&step.plugin));
         let grants = Grants::agree(&plugin.manifest, &named, &source.operator(), limits)?;

@@ -1,6 +1,6 @@
 //! One project: its configuration, its log, its plugins, its connections.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use secrecy::ExposeSecret as _;
@@ -68,6 +68,14 @@ impl Project {
                 self.config.databases.keys().map(|name| name.as_str()),
             )
         })
+    }
+
+    /// A folder by the name of its binding: `migrations` is `[migrations] folder`.
+    pub fn folder(&self, name: &str) -> Result<&Path, Failure> {
+        match name {
+            "migrations" => Ok(&self.config.migrations.folder),
+            other => Err(unknown("folder", other, std::iter::once("migrations"))),
+        }
     }
 
     /// Opens a storage by the name of its binding.

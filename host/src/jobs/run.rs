@@ -9,9 +9,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 use uuid::Uuid;
 
-use super::consent::{self, Consent};
 use super::plan::{PlannedStep, StepRequest, plan};
 use super::project::Project;
+use super::rollback;
+use super::rules::{self, Consent, Effect};
 use crate::backups;
 use crate::capabilities::context::StepSetup;
 use crate::capabilities::{Bindings, StepReport, Stop, Unfinished};
@@ -37,6 +38,8 @@ pub struct RunRequest {
     pub dry_run: bool,
     /// What a person agreed to.
     pub consent: Consent,
+    /// Go back to the run's own backup when a migration fails after something was changed.
+    pub auto_restore: bool,
 }
 
 /// Watches a run: a progress bar, a log.
@@ -45,6 +48,14 @@ pub trait Observer: Sync {
     fn step_began(&self, index: usize, count: usize, plugin: &str, progress: &Progress);
     /// However it ended.
     fn step_ended(&self, index: usize, status: Status);
+}
+
+/// Watches nothing: for what is looked up by a plugin and is over at once.
+pub struct Silent;
+
+impl Observer for Silent {
+    fn step_began(&self, _index: usize, _count: usize, _plugin: &str, _progress: &Progress) {}
+    fn step_ended(&self, _index: usize, _status: Status) {}
 }
 
 /// How a run ended.
@@ -66,7 +77,7 @@ pub async fn run(
     observer: &dyn Observer,
 ) -> Result<RunOutcome, Failure> {
     let mut record = RunRecord::new(&request.job, request.trigger, &request.actor, "");
-    record.database = named_database(project, &request.steps);
+    record.database = named_database(project, &request);
     record.environment = environment(project, record.database.as_deref()).to_string();
     if request.dry_run {
         let ended = execute(project, &request, &mut record, None, cancel, observer).await;
@@ -116,8 +127,8 @@ async fn execute(
     cancel: &CancellationToken,
     observer: &dyn Observer,
 ) -> Ended {
-    let planned = match cancel.run_until_cancelled(prepare(project, request)).await {
-        Some(Ok(planned)) => planned,
+    let prepared = match cancel.run_until_cancelled(prepare(project, request)).await {
+        Some(Ok(prepared)) => prepared,
         Some(Err(failure)) => {
             return Ended {
                 failure: Some(failure),
@@ -131,17 +142,35 @@ async fn execute(
             };
         }
     };
-    let count = planned.len();
-    for (index, step) in planned.into_iter().enumerate() {
-        let progress = Progress::default();
-        observer.step_began(index, count, &step.plugin.manifest.name, &progress);
-        let (step_record, failure) = run_step(
-            project, request, record, guard, cancel, step, index, progress,
-        )
-        .await;
-        observer.step_ended(index, step_record.status);
-        record.steps.push(step_record);
-        if let Some(failure) = failure {
+    if let Some(environment) = prepared.environment {
+        record.environment = environment.to_string();
+    }
+    let run = Running {
+        project,
+        request,
+        guard,
+        cancel,
+        observer,
+        count: prepared.steps.len(),
+    };
+    for (index, step) in prepared.steps.into_iter().enumerate() {
+        let is_backup = step.plugin.manifest.name == "backup";
+        let is_migration = step.plugin.manifest.name == "migrate";
+        let failure = run.step(record, &step, index).await;
+        if is_backup
+            && failure.is_none()
+            && let Some(environment) = prepared.environment
+            && let Some(command) = rollback::command(project, record, &step, environment)
+        {
+            note(guard, |guard| {
+                guard.fact(rollback::FACT, Value::from(command.as_str()))
+            });
+            record.facts.set(rollback::FACT, Value::from(command));
+        }
+        if let Some(mut failure) = failure {
+            if is_migration {
+                go_back(&run, record, &mut failure, prepared.way_back).await;
+            }
             return Ended {
                 failure: Some(failure),
                 before_any_effect: false,
@@ -154,22 +183,141 @@ async fn execute(
     }
 }
 
-async fn prepare(project: &Project, request: &RunRequest) -> Result<Vec<PlannedStep>, Failure> {
-    let planned = plan(project, &request.steps, &request.overrides).await?;
-    for step in &planned {
-        if !request.dry_run && consent::is_destructive(&step.plugin.manifest.name, &step.parameters)
-        {
-            for database in &step.named.databases {
-                let settings = &project.database(database)?.settings;
-                consent::check(
-                    project.config.environment_of(settings),
-                    &settings.database,
-                    &request.consent,
-                )?;
+/// After a migration that failed: back to the backup, if that was asked for and there is anything to take back; else the command for it.
+async fn go_back(
+    run: &Running<'_>,
+    record: &mut RunRecord,
+    failure: &mut Failure,
+    way_back: Option<PlannedStep>,
+) {
+    if !rollback::has_changed(record) {
+        if way_back.is_some() {
+            record
+                .warnings
+                .push("nothing was changed, so nothing was restored".to_owned());
+        }
+        return;
+    }
+    let Some(step) = way_back else {
+        if let Some(command) = record.facts.get(rollback::FACT).and_then(Value::as_str) {
+            let hint = failure.hint.take();
+            let before = hint.map(|hint| format!("{hint}; ")).unwrap_or_default();
+            failure.hint = Some(format!("{before}or go back: {command}"));
+        }
+        return;
+    };
+    let outcome = match run.step(record, &step, run.count).await {
+        None => "the database was restored from the backup of this run".to_owned(),
+        Some(second) => format!("the database could not be restored: {second}"),
+    };
+    record.warnings.push(outcome);
+}
+
+/// What all steps of a run share.
+struct Running<'a> {
+    project: &'a Project,
+    request: &'a RunRequest,
+    guard: Option<&'a Arc<RunGuard>>,
+    cancel: &'a CancellationToken,
+    observer: &'a dyn Observer,
+    count: usize,
+}
+
+impl Running<'_> {
+    /// Runs a step and keeps its record; why it failed.
+    async fn step(
+        &self,
+        record: &mut RunRecord,
+        step: &PlannedStep,
+        index: usize,
+    ) -> Option<Failure> {
+        let progress = Progress::default();
+        let count = self.count.max(index + 1);
+        self.observer
+            .step_began(index, count, &step.plugin.manifest.name, &progress);
+        let (step_record, failure) = run_step(
+            self.project,
+            self.request,
+            record,
+            self.guard,
+            self.cancel,
+            step,
+            index,
+            progress,
+        )
+        .await;
+        self.observer.step_ended(index, step_record.status);
+        record.steps.push(step_record);
+        failure
+    }
+}
+
+/// What is to be run, and allowed.
+struct Prepared {
+    steps: Vec<PlannedStep>,
+    /// For when a migration fails.
+    way_back: Option<PlannedStep>,
+    /// The strictest of the databases that something is done to.
+    environment: Option<Environment>,
+}
+
+async fn prepare(project: &Project, request: &RunRequest) -> Result<Prepared, Failure> {
+    let steps = plan(project, &request.steps, &request.overrides).await?;
+    let way_back = match request.auto_restore {
+        true => Some(way_back(project, &steps).await?),
+        false => None,
+    };
+    let mut environment = None;
+    for (at, step) in steps.iter().chain(&way_back).enumerate() {
+        let effect = rules::effect(&step.plugin.manifest.name, &step.parameters);
+        if effect == Effect::Harmless && !leads_to_a_migration(&steps, at) {
+            continue;
+        }
+        for database in &step.named.databases {
+            let found = rules::environment(project, database).await?;
+            environment = environment.max(Some(found));
+            if request.dry_run {
+                continue;
             }
+            let name = &project.database(database)?.settings.database;
+            let is_backed_up = steps
+                .iter()
+                .take(at)
+                .any(|before| rules::backs_up(before, database, name));
+            rules::check(effect, found, name, is_backed_up, &request.consent)?;
         }
     }
-    Ok(planned)
+    Ok(Prepared {
+        steps,
+        way_back,
+        environment,
+    })
+}
+
+/// A backup before a migration: how to go back depends on the environment.
+fn leads_to_a_migration(steps: &[PlannedStep], at: usize) -> bool {
+    let name = |step: &PlannedStep| step.plugin.manifest.name.clone();
+    let is_for_one = steps
+        .iter()
+        .any(|step| ["migrate", "preflight"].contains(&name(step).as_str()));
+    is_for_one && steps.get(at).is_some_and(|step| name(step) == "backup")
+}
+
+/// The restore of the backup that a run takes before it migrates.
+async fn way_back(project: &Project, steps: &[PlannedStep]) -> Result<PlannedStep, Failure> {
+    let backup = steps
+        .iter()
+        .find(|step| step.plugin.manifest.name == "backup");
+    let named =
+        backup.and_then(|step| Some((step.named.databases.first()?, step.named.storage.first()?)));
+    let (database, storage) = named.ok_or_else(|| {
+        Failure::invalid_input("the job takes no backup that it could go back to")
+            .hint("--auto-restore is for jobs with a backup before a migration, as `deploy`")
+    })?;
+    let mut planned = plan(project, &[rollback::step(database, storage)], &Map::new()).await?;
+    planned
+        .pop()
+        .ok_or_else(|| Failure::internal("a plan of one step is empty"))
 }
 
 #[allow(
@@ -182,7 +330,7 @@ async fn run_step(
     record: &mut RunRecord,
     guard: Option<&Arc<RunGuard>>,
     cancel: &CancellationToken,
-    step: PlannedStep,
+    step: &PlannedStep,
     index: usize,
     progress: Progress,
 ) -> (StepRecord, Option<Failure>) {
@@ -204,7 +352,7 @@ async fn run_step(
         record,
         guard,
         cancel,
-        &step,
+        step,
         &mut step_record,
         progress,
     )
@@ -299,6 +447,10 @@ async fn open_bindings(project: &Project, step: &PlannedStep) -> Result<Bindings
         bindings
             .storage
             .insert(name.clone(), project.storage(name).await?);
+    }
+    for name in &step.named.folders {
+        let folder = project.folder(name)?;
+        bindings.folders.insert(name.clone(), folder.to_owned());
     }
     Ok(bindings)
 }
@@ -489,10 +641,11 @@ fn note(
     }
 }
 
-fn named_database(project: &Project, steps: &[StepRequest]) -> Option<String> {
-    let given = steps
-        .iter()
-        .find_map(|step| step.parameters.get("database")?.as_str().map(str::to_owned));
+fn named_database(project: &Project, request: &RunRequest) -> Option<String> {
+    let steps = request.steps.iter().map(|step| &step.parameters);
+    let given = std::iter::once(&request.overrides)
+        .chain(steps)
+        .find_map(|parameters| parameters.get("database")?.as_str().map(str::to_owned));
     given.or_else(|| {
         let mut names = project.config.databases.keys();
         let only = names.next()?;

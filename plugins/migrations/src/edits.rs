@@ -3,7 +3,7 @@
 use sql::{Strings, Token, Tokens};
 
 /// The difference between what was applied and what is there now.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edit {
     /// Comments and space alone: it does what it did.
     Comments,

@@ -1,5 +1,8 @@
 //! What a deployment does, or why it does nothing. Where Prisma has a code for it, that is told beside our own words.
 
+use std::collections::BTreeMap;
+
+use crate::edits::Edit;
 use crate::folder::Folder;
 use crate::state::{Standing, State};
 
@@ -15,6 +18,18 @@ pub enum OutOfOrder {
     Allow,
 }
 
+impl OutOfOrder {
+    /// As flags and parameters name it.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "refuse" => Self::Refuse,
+            "warn" => Self::Warn,
+            "allow" => Self::Allow,
+            _ => return None,
+        })
+    }
+}
+
 /// What is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -24,6 +39,10 @@ pub struct Options {
     pub out_of_order: OutOfOrder,
     /// Applied migrations whose files may be others by now: somebody has looked at them.
     pub may_be_edited: Vec<String>,
+    /// All may have other comments by now.
+    pub comments_may_be_edited: bool,
+    /// What was done to edited ones, as far as that is known.
+    pub edits: BTreeMap<String, Edit>,
 }
 
 /// What a plan needs to know of the database besides its history.
@@ -69,11 +88,17 @@ pub enum Refusal {
     #[error("the migration {0} has no migration.sql (P3015)")]
     NoScript(String),
     /// Applied migrations that are others by now.
-    #[error("applied migrations were edited: {}", .0.join(", "))]
-    Edited(Vec<String>),
+    #[error("applied migrations were edited: {}", told(.0))]
+    Edited(Vec<(String, Option<Edit>)>),
     /// See [`OutOfOrder::Refuse`].
     #[error("{} would come after migrations of later names, which are applied already", .0.join(", "))]
     OutOfOrder(Vec<String>),
+    /// Of `baseline`.
+    #[error("the database is empty: there is nothing that migrations could have made")]
+    Empty,
+    /// Of `down`.
+    #[error("the migration {0} has no down.sql")]
+    NoDown(String),
     /// There is no such migration in the folder.
     #[error("the migration {name} could not be found (P3017)")]
     Unknown {
@@ -105,9 +130,16 @@ impl Refusal {
             ),
             Self::NotEmpty => "say which migrations are in it already: `migrate baseline`".to_owned(),
             Self::NoScript(name) => format!("write {name}/migration.sql, or remove the folder"),
-            Self::Edited(names) => format!(
+            Self::Edited(edited) if edited.iter().all(|(_, edit)| *edit == Some(Edit::Comments)) => {
+                "they do what they did: --allow-comment-edits".to_owned()
+            }
+            Self::Edited(edited) => format!(
                 "put the files back as they were, and make the change in a new migration; or, if it changes nothing, --allow-edited {}",
-                names.first().map_or("NAME", String::as_str)
+                edited.first().map_or("NAME", |(name, _)| name.as_str())
+            ),
+            Self::Empty => "apply them: `migrate deploy`".to_owned(),
+            Self::NoDown(name) => format!(
+                "write {name}/down.sql, or go back to a backup: `orchestrator restore`"
             ),
             Self::OutOfOrder(_) => "rename them to come last, or apply them all the same: --out-of-order warn".to_owned(),
             Self::Unknown { like, .. } if !like.is_empty() => format!("there is {}", like.join(", ")),
@@ -159,11 +191,16 @@ pub fn plan(
         .into_iter()
         .map(str::to_owned)
         .collect();
-    let (allowed, edited): (Vec<String>, Vec<String>) = edited
-        .into_iter()
-        .partition(|name| options.may_be_edited.contains(name));
+    let (allowed, edited): (Vec<String>, Vec<String>) = edited.into_iter().partition(|name| {
+        options.may_be_edited.contains(name)
+            || (options.comments_may_be_edited && options.edits.get(name) == Some(&Edit::Comments))
+    });
     if !edited.is_empty() {
-        return Err(Refusal::Edited(edited));
+        let with_edits = edited.into_iter().map(|name| {
+            let edit = options.edits.get(&name).copied();
+            (name, edit)
+        });
+        return Err(Refusal::Edited(with_edits.collect()));
     }
     for name in &wanted {
         if folder
@@ -213,6 +250,68 @@ pub fn plan(
         apply: wanted.into_iter().map(str::to_owned).collect(),
         warnings,
     })
+}
+
+/// Edited migrations in words, with what was done to each.
+fn told(edited: &[(String, Option<Edit>)]) -> String {
+    let words: Vec<String> = edited
+        .iter()
+        .map(|(name, edit)| match edit {
+            None => name.clone(),
+            Some(Edit::Comments) => format!("{name} (comments and space alone)"),
+            Some(Edit::Statements { before, after }) => {
+                format!("{name} (from line {before} of what was applied, line {after} of the file)")
+            }
+        })
+        .collect();
+    words.join(", ")
+}
+
+/// What a baseline declares as applied: what is pending, up to a name.
+pub fn baseline(
+    folder: &Folder,
+    state: &State,
+    database: Database,
+    to: Option<&str>,
+) -> Result<Vec<String>, Refusal> {
+    let to = to.map(|name| find(folder, name)).transpose()?;
+    if database.is_empty {
+        return Err(Refusal::Empty);
+    }
+    let pending = state.pending().into_iter();
+    pending
+        .filter(|name| to.is_none_or(|to| *name <= to))
+        .map(|name| match folder.find(name) {
+            Some(migration) if migration.script.is_some() => Ok(name.to_owned()),
+            _ => Err(Refusal::NoScript(name.to_owned())),
+        })
+        .collect()
+}
+
+/// What is taken back, the newest first: the newest that is applied, or all after the one that is to stay.
+pub fn down(folder: &Folder, state: &State, to: Option<&str>) -> Result<Vec<String>, Refusal> {
+    let to = to.map(|name| find(folder, name)).transpose()?;
+    let applied = state.names(|standing| {
+        matches!(
+            standing,
+            Standing::Applied | Standing::Edited | Standing::Missing
+        )
+    });
+    let wanted: Vec<&str> = match to {
+        Some(to) => applied
+            .into_iter()
+            .rev()
+            .take_while(|name| *name > to)
+            .collect(),
+        None => applied.into_iter().next_back().into_iter().collect(),
+    };
+    wanted
+        .into_iter()
+        .map(|name| match folder.find(name) {
+            Some(migration) if migration.down.is_some() => Ok(name.to_owned()),
+            _ => Err(Refusal::NoDown(name.to_owned())),
+        })
+        .collect()
 }
 
 /// What the history is to say of a migration that failed.
@@ -313,7 +412,7 @@ mod tests {
         let names = ["1", "2", "3"];
         assert_eq!(
             planned(&names, &rows, &options),
-            Err(Refusal::Edited(vec!["1".to_owned()]))
+            Err(Refusal::Edited(vec![("1".to_owned(), None)]))
         );
         options.may_be_edited.push("1".to_owned());
         assert_eq!(
@@ -326,6 +425,68 @@ mod tests {
         options.out_of_order = OutOfOrder::Allow;
         let plan = planned(&names, &rows, &options).expect("a plan");
         assert_eq!(plan.warnings.len(), 1);
+    }
+
+    #[test]
+    fn edits_are_told_and_comments_may_be_let_pass() {
+        let mut edited = applied("1");
+        edited.checksum = "0".repeat(64);
+        let rows = [edited];
+        let refusal = |edit, comments_may_be_edited| {
+            let options = Options {
+                comments_may_be_edited,
+                edits: [("1".to_owned(), edit)].into(),
+                ..Options::default()
+            };
+            planned(&["1", "2"], &rows, &options).map_err(|refusal| refusal.to_string())
+        };
+        let statements = Edit::Statements {
+            before: 2,
+            after: 3,
+        };
+        let told = "applied migrations were edited: 1 (from line 2 of what was applied, line 3 of the file)";
+        assert_eq!(refusal(statements, true), Err(told.to_owned()));
+        let told = "applied migrations were edited: 1 (comments and space alone)";
+        assert_eq!(refusal(Edit::Comments, false), Err(told.to_owned()));
+        assert_eq!(
+            refusal(Edit::Comments, true)
+                .expect("a plan")
+                .warnings
+                .len(),
+            1
+        );
+    }
+
+    #[test]
+    fn a_baseline_is_of_what_is_there_and_down_of_what_has_a_script() {
+        let mut folder = folder(&["1", "2", "3"]);
+        let nothing = State::of(&folder, &[]);
+        assert_eq!(
+            baseline(&folder, &nothing, USED, Some("2")),
+            Ok(vec!["1".to_owned(), "2".to_owned()])
+        );
+        let empty = Database {
+            is_empty: true,
+            ..USED
+        };
+        assert_eq!(
+            baseline(&folder, &nothing, empty, None),
+            Err(Refusal::Empty)
+        );
+        let state = State::of(&folder, &[applied("1"), applied("2"), applied("3")]);
+        assert_eq!(
+            down(&folder, &state, None),
+            Err(Refusal::NoDown("3".to_owned()))
+        );
+        for migration in &mut folder.migrations[1..] {
+            migration.down = Some(String::new());
+        }
+        assert_eq!(down(&folder, &state, None), Ok(vec!["3".to_owned()]));
+        assert_eq!(
+            down(&folder, &state, Some("1")),
+            Ok(vec!["3".to_owned(), "2".to_owned()])
+        );
+        assert_eq!(down(&folder, &nothing, None), Ok(Vec::new()));
     }
 
     #[test]

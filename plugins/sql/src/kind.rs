@@ -72,6 +72,59 @@ pub fn kind(statement: &str) -> Kind {
     }
 }
 
+/// An index that a statement makes or drops CONCURRENTLY.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConcurrentIndex {
+    /// As it is written, with the schema of its table where that is named: what `to_regclass` takes.
+    pub name: String,
+    /// `DROP INDEX CONCURRENTLY`.
+    pub is_dropped: bool,
+}
+
+/// The index of `CREATE INDEX CONCURRENTLY` or `DROP INDEX CONCURRENTLY`, if it has a name.
+pub fn concurrent_index(statement: &str) -> Option<ConcurrentIndex> {
+    let mut tokens = Tokens::new(statement, Strings::Standard)
+        .filter(Token::is_significant)
+        .skip_while(|token| !token.is_word("concurrently"))
+        .skip(1)
+        .peekable();
+    let is_dropped = match kind(statement) {
+        Kind::Alone("DROP INDEX CONCURRENTLY") => true,
+        Kind::Alone("CREATE INDEX CONCURRENTLY") => false,
+        _ => return None,
+    };
+    for word in ["if", "not", "exists"] {
+        tokens.next_if(|token| token.is_word(word));
+    }
+    if !is_dropped && tokens.peek()?.is_word("on") {
+        return None;
+    }
+    let mut name = qualified_name(&mut tokens)?;
+    if !is_dropped {
+        tokens.next_if(|token| token.is_word("on"))?;
+        tokens.next_if(|token| token.is_word("only"));
+        // An index lies in the schema of its table.
+        let mut table = qualified_name(&mut tokens)?;
+        table.pop();
+        table.append(&mut name);
+        name = table;
+    }
+    Some(ConcurrentIndex {
+        name: name.join("."),
+        is_dropped,
+    })
+}
+
+fn qualified_name<'a>(
+    tokens: &mut std::iter::Peekable<impl Iterator<Item = Token<'a>>>,
+) -> Option<Vec<&'a str>> {
+    let mut parts = vec![tokens.next()?.text];
+    while tokens.next_if(|token| token.text == ".").is_some() {
+        parts.push(tokens.next()?.text);
+    }
+    Some(parts)
+}
+
 /// PREPARE and END have other meanings too.
 fn transaction_control(first: &str, second: &str) -> Option<&'static str> {
     Some(match first {
@@ -115,6 +168,29 @@ fn outside_parentheses(statement: &str) -> impl Iterator<Item = Token<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn concurrent_indexes_have_their_tables_schemas() {
+        let name = |statement| {
+            concurrent_index(statement).map(|index| format!("{} {}", index.name, index.is_dropped))
+        };
+        assert_eq!(
+            name("CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS \"A b\" ON ONLY app . t (a)")
+                .as_deref(),
+            Some("app.\"A b\" false")
+        );
+        assert_eq!(
+            name("create index concurrently i on t (a)").as_deref(),
+            Some("i false")
+        );
+        assert_eq!(
+            name("DROP INDEX CONCURRENTLY IF EXISTS app.i CASCADE").as_deref(),
+            Some("app.i true")
+        );
+        assert_eq!(name("CREATE INDEX CONCURRENTLY ON t (a)"), None);
+        assert_eq!(name("CREATE INDEX i ON t (a)"), None);
+        assert_eq!(name("CREATE INDEX CONCURRENTLY i"), None);
+    }
 
     #[test]
     fn what_the_server_refuses_in_a_transaction() {

@@ -5,6 +5,6 @@ pub mod kind;
 pub mod lexer;
 pub mod script;
 
-pub use kind::{Kind, kind};
+pub use kind::{ConcurrentIndex, Kind, concurrent_index, kind};
 pub use lexer::{Strings, Token, TokenKind, Tokens};
 pub use script::{ScriptError, Statement, statements};

@@ -1,9 +1,10 @@
-//! kill -9 at random moments of backups and restores: whatever was under way, the next start closes it, nothing half is left,
+//! kill -9 at random moments of backups, restores and deployments: whatever was under way, the next start closes it, nothing half is left,
 //! every listed backup is whole, and the next run succeeds.
 //!
 //! 20 runs are killed, or as many of backups and of restores each as `ORCHESTRATOR_TEST_KILLS` says. `ORCHESTRATOR_TEST_SEED` repeats the
 //! moments of a failure, which prints its seed.
 
+mod deployments;
 mod moments;
 mod place;
 

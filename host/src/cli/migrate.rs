@@ -1,0 +1,410 @@
+//! `orchestrator migrate`: new, status, deploy, resolve, reset, baseline, down.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use migrations::folder;
+use serde_json::{Map, Value, json};
+
+use super::globals::Globals;
+use super::output::Output;
+use super::run::{ConsentFlags, run_and_report, single};
+use super::{signals, table};
+use crate::exit;
+use crate::failure::Failure;
+use crate::jobs::{self, Project, RunRequest, Silent, StepRequest};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum MigrateCommand {
+    /// Write the folder of a new migration
+    New(NewCommand),
+    /// Tell where each migration stands; exit code 6 when some are pending
+    Status(WhereFlags),
+    /// Apply what is pending
+    Deploy(DeployCommand),
+    /// Settle a migration that failed
+    Resolve(ResolveCommand),
+    /// Drop everything in a local database, and apply all migrations
+    Reset(ResetCommand),
+    /// Declare migrations as applied to a database that has them already
+    Baseline(BaselineCommand),
+    /// Take back the newest migrations by their down.sql
+    Down(DownCommand),
+}
+
+/// What is migrated, and from where.
+#[derive(Clone, Debug, Args)]
+pub(super) struct WhereFlags {
+    /// The database; not needed where there is one
+    #[arg(long, short, value_name = "DATABASE")]
+    database: Option<String>,
+    /// The folder of migrations, in Prisma's layout [default: `folder` under [migrations]]
+    #[arg(long, value_name = "FOLDER")]
+    migrations: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NewCommand {
+    /// What it does, in a few words
+    name: String,
+    /// The folder of migrations, in Prisma's layout [default: `folder` under [migrations]]
+    #[arg(long, value_name = "FOLDER")]
+    migrations: Option<PathBuf>,
+    /// Also a down.sql, which takes it back
+    #[arg(long)]
+    with_down: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DeployCommand {
+    #[command(flatten)]
+    place: WhereFlags,
+    /// The last migration to apply [default: all]
+    #[arg(long, value_name = "NAME")]
+    to: Option<String>,
+    /// What to do with migrations whose names come before those of applied ones
+    #[arg(long, value_enum, default_value_t = OutOfOrder::Refuse)]
+    out_of_order: OutOfOrder,
+    /// An applied migration whose file may be another by now; may be repeated
+    #[arg(long, value_name = "NAME")]
+    allow_edited: Vec<String>,
+    /// Applied migrations may have other comments by now
+    #[arg(long)]
+    allow_comment_edits: bool,
+    /// How long a statement waits for a table before it lets others pass and tries again [default: 2s]
+    #[arg(long, value_name = "TIME")]
+    lock_timeout: Option<String>,
+    /// How often it tries [default: 10]
+    #[arg(long, value_name = "N")]
+    lock_attempts: Option<u32>,
+    /// How long a statement may take [default: as long as it takes]
+    #[arg(long, value_name = "TIME")]
+    statement_timeout: Option<String>,
+    /// Seconds to wait for another deployment to end [default: 10]
+    #[arg(long, value_name = "SECONDS")]
+    lock_wait: Option<u32>,
+    /// Apply them in a transaction that is rolled back, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    after: AfterBackup,
+}
+
+/// What production asks for before its schema is changed.
+#[derive(Clone, Debug, Args)]
+pub(super) struct AfterBackup {
+    /// A backup of this database that is verified first: what production asks for
+    #[arg(long, value_name = "ID")]
+    after_backup: Option<String>,
+    /// Where that backup is; not needed where there is one storage
+    #[arg(long, short, value_name = "STORAGE", requires = "after_backup")]
+    storage: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ResetCommand {
+    #[command(flatten)]
+    place: WhereFlags,
+    /// Show what would be dropped
+    #[arg(long)]
+    dry_run: bool,
+    /// Agree to it, without being asked
+    #[arg(long, short = 'y')]
+    yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BaselineCommand {
+    #[command(flatten)]
+    place: WhereFlags,
+    /// The last migration that is in the database [default: all]
+    #[arg(long, value_name = "NAME")]
+    to: Option<String>,
+    /// Show what would be declared
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DownCommand {
+    #[command(flatten)]
+    place: WhereFlags,
+    /// The last migration to keep [default: all but the newest]
+    #[arg(long, value_name = "NAME")]
+    to: Option<String>,
+    /// Take them back in a transaction that is rolled back
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    after: AfterBackup,
+    #[command(flatten)]
+    consent: ConsentFlags,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum OutOfOrder {
+    Refuse,
+    Warn,
+    Allow,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false, id = "resolution")]
+pub(super) struct ResolveCommand {
+    /// It is in the database all the same
+    #[arg(long, value_name = "NAME", group = "resolution")]
+    applied: Option<String>,
+    /// Its changes were taken back: the next deployment applies it again
+    #[arg(long, value_name = "NAME", group = "resolution")]
+    rolled_back: Option<String>,
+    #[command(flatten)]
+    place: WhereFlags,
+}
+
+pub(super) async fn execute(
+    command: MigrateCommand,
+    globals: &Globals,
+    output: &Output,
+) -> Result<u8, Failure> {
+    match command {
+        MigrateCommand::New(command) => new(&command, globals, output),
+        MigrateCommand::Status(place) => {
+            let project = open(globals, &place).await?;
+            status(&project, &place, output).await
+        }
+        MigrateCommand::Deploy(command) => {
+            let project = open(globals, &command.place).await?;
+            let mut parameters = of_place(&command.place);
+            let out_of_order = match command.out_of_order {
+                OutOfOrder::Refuse => "refuse",
+                OutOfOrder::Warn => "warn",
+                OutOfOrder::Allow => "allow",
+            };
+            parameters.insert("out_of_order".to_owned(), out_of_order.into());
+            parameters.insert("allow_edited".to_owned(), command.allow_edited.into());
+            parameters.insert(
+                "allow_comment_edits".to_owned(),
+                command.allow_comment_edits.into(),
+            );
+            let given = [
+                ("to", command.to.map(Value::from)),
+                ("lock_timeout", command.lock_timeout.map(Value::from)),
+                ("lock_attempts", command.lock_attempts.map(Value::from)),
+                (
+                    "statement_timeout",
+                    command.statement_timeout.map(Value::from),
+                ),
+                ("lock_wait", command.lock_wait.map(Value::from)),
+            ];
+            parameters.extend(
+                given
+                    .into_iter()
+                    .filter_map(|(name, value)| Some((name.to_owned(), value?))),
+            );
+            let mut request = single("migrate", "migrate", parameters);
+            request.dry_run = command.dry_run;
+            verify_first(&project, &mut request, &command.place, &command.after)?;
+            run_and_report(&project, request, output).await
+        }
+        MigrateCommand::Reset(command) => {
+            let project = open(globals, &command.place).await?;
+            if !command.yes && !command.dry_run {
+                return Err(Failure::invalid_input(
+                    "this drops everything in the database: nothing was done",
+                )
+                .hint("look at --dry-run, then agree with --yes"));
+            }
+            let mut parameters = of_place(&command.place);
+            parameters.insert("command".to_owned(), "reset".into());
+            let mut request = single("reset", "migrate", parameters);
+            request.dry_run = command.dry_run;
+            run_and_report(&project, request, output).await
+        }
+        MigrateCommand::Baseline(command) => {
+            let project = open(globals, &command.place).await?;
+            let mut parameters = of_place(&command.place);
+            parameters.insert("command".to_owned(), "baseline".into());
+            if let Some(to) = command.to {
+                parameters.insert("to".to_owned(), to.into());
+            }
+            let mut request = single("migrate", "migrate", parameters);
+            request.dry_run = command.dry_run;
+            run_and_report(&project, request, output).await
+        }
+        MigrateCommand::Down(command) => {
+            let project = open(globals, &command.place).await?;
+            let mut parameters = of_place(&command.place);
+            parameters.insert("command".to_owned(), "down".into());
+            if let Some(to) = command.to {
+                parameters.insert("to".to_owned(), to.into());
+            }
+            let mut request = single("migrate", "migrate", parameters);
+            request.dry_run = command.dry_run;
+            request.consent = command.consent.into();
+            verify_first(&project, &mut request, &command.place, &command.after)?;
+            run_and_report(&project, request, output).await
+        }
+        MigrateCommand::Resolve(command) => {
+            let project = open(globals, &command.place).await?;
+            let mut parameters = of_place(&command.place);
+            parameters.insert("command".to_owned(), "resolve".into());
+            for (name, value) in [
+                ("applied", command.applied),
+                ("rolled_back", command.rolled_back),
+            ] {
+                if let Some(value) = value {
+                    parameters.insert(name.to_owned(), value.into());
+                }
+            }
+            run_and_report(&project, single("migrate", "migrate", parameters), output).await
+        }
+    }
+}
+
+/// Puts a step before the migration that reads the named backup back.
+fn verify_first(
+    project: &Project,
+    request: &mut RunRequest,
+    place: &WhereFlags,
+    after: &AfterBackup,
+) -> Result<(), Failure> {
+    let Some(id) = &after.after_backup else {
+        return Ok(());
+    };
+    let (_, binding) = project.config.database(place.database.as_deref())?;
+    let backup = match id.contains('/') {
+        true => id.clone(),
+        false => format!("{}/{id}", binding.settings.database),
+    };
+    let mut parameters = Map::new();
+    parameters.insert("backup".to_owned(), backup.into());
+    if let Some(storage) = &after.storage {
+        parameters.insert("storage".to_owned(), storage.as_str().into());
+    }
+    request.steps.insert(
+        0,
+        StepRequest {
+            plugin: "verify".to_owned(),
+            parameters,
+        },
+    );
+    Ok(())
+}
+
+async fn open(globals: &Globals, place: &WhereFlags) -> Result<Project, Failure> {
+    let mut config = globals.load_config()?;
+    if let Some(folder) = &place.migrations {
+        config.migrations.folder = absolute(folder)?;
+    }
+    globals.open(config).await
+}
+
+fn absolute(folder: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(folder)
+        .map_err(|error| Failure::invalid_input(format!("{}: {error}", folder.display())))
+}
+
+fn of_place(place: &WhereFlags) -> Map<String, Value> {
+    let mut parameters = Map::new();
+    if let Some(database) = &place.database {
+        parameters.insert("database".to_owned(), database.as_str().into());
+    }
+    parameters
+}
+
+/// Looked at, and not recorded: nothing is changed.
+async fn status(project: &Project, place: &WhereFlags, output: &Output) -> Result<u8, Failure> {
+    let mut parameters = of_place(place);
+    parameters.insert("command".to_owned(), "status".into());
+    let mut request = single("migrate", "migrate", parameters);
+    request.dry_run = true;
+    let outcome = jobs::run(project, request, &signals::cancellation()?, &Silent).await?;
+    if let Some(failure) = outcome.failure {
+        return Err(failure);
+    }
+    let result = outcome
+        .record
+        .steps
+        .first()
+        .and_then(|step| step.result.clone());
+    let result = result.unwrap_or_default();
+    output.result(&result, || described(&result))?;
+    let any = |key: &str| {
+        result[key]
+            .as_array()
+            .is_some_and(|names| !names.is_empty())
+    };
+    Ok(match (any("failed"), any("pending")) {
+        (true, _) => exit::FAILED,
+        (_, true) => exit::BEHIND,
+        _ => exit::DONE,
+    })
+}
+
+fn described(result: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let migrations = result["migrations"].as_array();
+    let rows: Vec<Vec<String>> = migrations
+        .into_iter()
+        .flatten()
+        .map(|migration| {
+            vec![
+                text(&migration["name"]),
+                text(&migration["standing"]),
+                text(&migration["finished_at"]),
+                text(&migration["note"]),
+            ]
+        })
+        .collect();
+    let count = |key: &str| result[key].as_array().map_or(0, Vec::len);
+    let mut shown = match rows.is_empty() {
+        true => String::new(),
+        false => table::table(&["MIGRATION", "STANDS", "SINCE", ""], &[], rows),
+    };
+    shown.push_str(&match (count("failed"), count("pending")) {
+        (0, 0) => "the database is up to date\n".to_owned(),
+        (0, pending) => {
+            format!("{pending} to apply: `orchestrator migrate deploy`\n")
+        }
+        (failed, _) => {
+            format!("{failed} failed: `orchestrator migrate resolve --rolled-back NAME` or `--applied NAME`\n")
+        }
+    });
+    shown
+}
+
+fn new(command: &NewCommand, globals: &Globals, output: &Output) -> Result<u8, Failure> {
+    let root = match &command.migrations {
+        Some(folder) => absolute(folder)?,
+        None => globals.load_config()?.migrations.folder,
+    };
+    let time = Timestamp::now().strftime("%Y%m%d%H%M%S").to_string();
+    let name = folder::new_name(&time, &command.name);
+    if name.ends_with('_') {
+        return Err(Failure::invalid_input(format!(
+            "{:?} has no letter or digit to name a migration by",
+            command.name
+        )));
+    }
+    let path = root.join(&name);
+    let failed = |error: std::io::Error| {
+        Failure::invalid_input(format!("writing {}: {error}", path.display()))
+    };
+    fs::create_dir_all(&root).map_err(failed)?;
+    let lock = root.join("migration_lock.toml");
+    if !lock.exists() {
+        fs::write(&lock, folder::LOCK).map_err(failed)?;
+    }
+    fs::create_dir(&path).map_err(failed)?;
+    let notes = "-- change: \n-- rollback: \n-- verify: \n\n";
+    fs::write(path.join("migration.sql"), notes).map_err(failed)?;
+    if command.with_down {
+        fs::write(path.join("down.sql"), "").map_err(failed)?;
+    }
+    let script = path.join("migration.sql");
+    let document = json!({ "name": name, "script": script });
+    output.result(&document, || format!("{}\n", script.display()))?;
+    Ok(exit::DONE)
+}

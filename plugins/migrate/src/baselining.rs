@@ -1,0 +1,43 @@
+//! Declares migrations as applied to a database that has them already.
+
+use history::{History, folder, lock, refused, session};
+use migrations::{State, checksum, plan};
+use orchestrator_sdk::postgres::{Isolation, Transaction, TransactionOptions};
+use orchestrator_sdk::{Error, run};
+use serde_json::{Value, json};
+
+use crate::Parameters;
+
+/// All that are pending, or up to one of them.
+pub fn baseline(parameters: &Parameters, dry_run: bool) -> Result<Value, Error> {
+    let folder = folder::read(&parameters.folder)?;
+    let connection = session::connect(&parameters.database)?;
+    lock::take(&connection, parameters.lock_wait)?;
+    let database = history::look(&connection)?;
+    let history = History::of(&connection)?;
+    let rows = history.read(&connection, database)?;
+    let state = State::of(&folder, &rows);
+    let names =
+        plan::baseline(&folder, &state, database, parameters.to.as_deref()).map_err(refused)?;
+    if !dry_run && !names.is_empty() {
+        let transaction = connection.begin(&TransactionOptions {
+            isolation: Isolation::ReadCommitted,
+            read_only: false,
+            snapshot: None,
+        })?;
+        if !database.has_history {
+            history.create(&transaction)?;
+        }
+        for name in &names {
+            let script = folder.find(name).and_then(|found| found.script.as_deref());
+            let checksum = checksum::of(script.unwrap_or_default());
+            history.declare(&transaction, &history::new_id(), name, &checksum)?;
+        }
+        Transaction::commit(transaction)?;
+        run::fact(
+            "change",
+            &format!("Declared as applied: {}", names.join(", ")),
+        )?;
+    }
+    Ok(json!({ "declared": names }))
+}
