@@ -113,7 +113,8 @@ class Server:
         self.run(self.user + [self.bin / "initdb", "-D", data, "-A", "trust", "-U", "postgres"])
         settings = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_wal_size=8GB -c shared_buffers=1GB -c max_locks_per_transaction=2048"
         self.run(self.user + [self.bin / "pg_ctl", "-D", data, "-o", settings, "-l", str(self.folder / "log"), "-w", "start"])
-        self.environment = dict(os.environ, PGHOST=str(self.folder), PGPORT=str(self.port), PGUSER="postgres")
+        # By TCP, as this program: what a socket in a folder saves would be no merit of a tool.
+        self.environment = dict(os.environ, PGHOST="127.0.0.1", PGPORT=str(self.port), PGUSER="postgres")
 
     def run(self, command, **options):
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True, **options)

@@ -5,6 +5,8 @@ use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
 use wasmtime::component::Resource;
 
 use super::context::{StepContext, Stop};
@@ -116,9 +118,9 @@ fn walk(folder: &Path, prefix: &str, depth: usize, all: &mut Vec<Entry>) -> Resu
             continue;
         };
         // Of the entry itself: a link is neither.
-        let metadata = entry.metadata().map_err(failed)?;
+        let kind = entry.file_type().map_err(failed)?;
         let path = format!("{prefix}{name}");
-        if metadata.is_dir() {
+        if kind.is_dir() {
             let below = format!("{path}/");
             all.push(Entry {
                 path,
@@ -126,11 +128,11 @@ fn walk(folder: &Path, prefix: &str, depth: usize, all: &mut Vec<Entry>) -> Resu
                 bytes: 0,
             });
             walk(&entry.path(), &below, depth + 1, all)?;
-        } else if metadata.is_file() {
+        } else if kind.is_file() {
             all.push(Entry {
                 path,
                 is_folder: false,
-                bytes: metadata.len(),
+                bytes: entry.metadata().map_err(failed)?.len(),
             });
         }
     }
@@ -159,22 +161,13 @@ fn read_one(root: &Path, path: &str, room: usize) -> Result<Option<Vec<u8>>, Fai
             "{path:?} is no path below a folder"
         )));
     }
-    let mut whole = root.to_owned();
-    for part in relative.components() {
-        whole.push(part);
-        match fs::symlink_metadata(&whole) {
-            Ok(metadata) if metadata.is_symlink() => return Ok(None),
-            Ok(_) => {}
-            Err(error) if is_absent(&error) => return Ok(None),
-            Err(error) => return Err(unreadable(&whole, &error)),
-        }
-    }
-    if !whole.is_file() {
+    let whole = root.join(relative);
+    let Some(file) = open_below(root, relative).map_err(|error| unreadable(&whole, &error))? else {
         return Ok(None);
-    }
+    };
     let mut bytes = Vec::new();
-    fs::File::open(&whole)
-        .and_then(|file| file.take(room as u64 + 1).read_to_end(&mut bytes))
+    file.take(room as u64 + 1)
+        .read_to_end(&mut bytes)
         .map_err(|error| unreadable(&whole, &error))?;
     if bytes.len() > room {
         return Err(
@@ -185,11 +178,29 @@ fn read_one(root: &Path, path: &str, room: usize) -> Result<Option<Vec<u8>>, Fai
     Ok(Some(bytes))
 }
 
-fn is_absent(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
+/// Opens a file part by part, each below the one before: no link is followed, whoever changes the folder meanwhile. `None` for what is
+/// not there, no regular file, or behind a link.
+fn open_below(root: &Path, relative: &Path) -> io::Result<Option<fs::File>> {
+    let through = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    // Opening a pipe would wait for somebody who writes.
+    let last = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let mut place = openat(CWD, root, through - OFlags::NOFOLLOW, Mode::empty())?;
+    let mut parts = relative.components().peekable();
+    while let Some(part) = parts.next() {
+        let flags = if parts.peek().is_some() {
+            through
+        } else {
+            last
+        };
+        place = match openat(&place, part.as_os_str(), flags, Mode::empty()) {
+            Ok(next) => next,
+            // A link where none is followed is ELOOP; where a folder is wanted, ENOTDIR. A socket is ENXIO.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+    }
+    let file = fs::File::from(place);
+    Ok(file.metadata()?.is_file().then_some(file))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {

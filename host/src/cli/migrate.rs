@@ -20,8 +20,8 @@ use crate::jobs::{self, Project, RunRequest, Silent, StepRequest};
 pub(super) enum MigrateCommand {
     /// Write the folder of a new migration
     New(NewCommand),
-    /// Tell where each migration stands; exit code 6 when some are pending
-    Status(WhereFlags),
+    /// Tell where the migrations stand; exit code 6 when some are pending
+    Status(StatusCommand),
     /// Apply what is pending
     Deploy(DeployCommand),
     /// Settle a migration that failed
@@ -43,6 +43,15 @@ pub(super) struct WhereFlags {
     /// The folder of migrations, in Prisma's layout [default: `folder` under [migrations]]
     #[arg(long, value_name = "FOLDER")]
     migrations: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusCommand {
+    #[command(flatten)]
+    place: WhereFlags,
+    /// Also list what is applied, as --output json does
+    #[arg(long)]
+    all: bool,
 }
 
 #[derive(Debug, Args)]
@@ -170,9 +179,9 @@ pub(super) async fn execute(
 ) -> Result<u8, Failure> {
     match command {
         MigrateCommand::New(command) => new(&command, globals, output),
-        MigrateCommand::Status(place) => {
-            let project = open(globals, &place).await?;
-            status(&project, &place, output).await
+        MigrateCommand::Status(command) => {
+            let project = open(globals, &command.place).await?;
+            status(&project, &command, output).await
         }
         MigrateCommand::Deploy(command) => {
             let project = open(globals, &command.place).await?;
@@ -315,9 +324,15 @@ fn of_place(place: &WhereFlags) -> Map<String, Value> {
 }
 
 /// Looked at, and not recorded: nothing is changed.
-async fn status(project: &Project, place: &WhereFlags, output: &Output) -> Result<u8, Failure> {
-    let mut parameters = of_place(place);
+async fn status(
+    project: &Project,
+    command: &StatusCommand,
+    output: &Output,
+) -> Result<u8, Failure> {
+    let mut parameters = of_place(&command.place);
     parameters.insert("command".to_owned(), "status".into());
+    let all = command.all || output.is_json();
+    parameters.insert("all".to_owned(), all.into());
     let mut request = single("migrate", "migrate", parameters);
     request.dry_run = true;
     let outcome = jobs::run(project, request, &signals::cancellation()?, &Silent).await?;
@@ -330,7 +345,9 @@ async fn status(project: &Project, place: &WhereFlags, output: &Output) -> Resul
         .first()
         .and_then(|step| step.result.clone());
     let result = result.unwrap_or_default();
-    output.result(&result, || described(&result))?;
+    if output.is_json() || !output.is_quiet() {
+        output.result(&result, || described(&result))?;
+    }
     let any = |key: &str| {
         result[key]
             .as_array()
@@ -359,10 +376,17 @@ fn described(result: &Value) -> String {
         })
         .collect();
     let count = |key: &str| result[key].as_array().map_or(0, Vec::len);
+    let applied = result["applied"].as_u64().unwrap_or_default();
     let mut shown = match rows.is_empty() {
         true => String::new(),
         false => table::table(&["MIGRATION", "STANDS", "SINCE", ""], &[], rows),
     };
+    if let Some(newest) = result["newest_applied"].as_str() {
+        shown.push_str(&format!(
+            "{} applied, {newest} the last of them\n",
+            table::count(applied)
+        ));
+    }
     shown.push_str(&match (count("failed"), count("pending")) {
         (0, 0) => "the database is up to date\n".to_owned(),
         (0, pending) => {

@@ -26,6 +26,7 @@ struct Parameters {
     folder: String,
     command: String,
     to: Option<String>,
+    all: bool,
     out_of_order: String,
     allow_edited: Vec<String>,
     allow_comment_edits: bool,

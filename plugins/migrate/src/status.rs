@@ -17,6 +17,7 @@ pub fn tell(parameters: &Parameters) -> Result<Value, Error> {
     let migrations: Vec<Value> = state
         .migrations
         .iter()
+        .filter(|(_, known)| parameters.all || known.standing != Standing::Applied)
         .map(|(name, known)| {
             let (standing, note) = word(&known.standing);
             let row = known.row.as_ref();
@@ -30,11 +31,19 @@ pub fn tell(parameters: &Parameters) -> Result<Value, Error> {
             })
         })
         .collect();
+    let applied = state.names(|standing| {
+        matches!(
+            standing,
+            Standing::Applied | Standing::Edited | Standing::Missing
+        )
+    });
     Ok(json!({
         "database": connection.server().database,
         "has_history": database.has_history,
         "is_empty": database.is_empty,
         "migrations": migrations,
+        "applied": applied.len(),
+        "newest_applied": applied.last(),
         "pending": state.pending(),
         "failed": state.names(|standing| *standing == Standing::Failed),
         "edited": state.names(|standing| *standing == Standing::Edited),
