@@ -11,6 +11,7 @@
 #   jq                                     Debian's package, as age
 #   PgBouncer                              Debian's package, as age
 #   moto (S3 and RDS over HTTP), aws       a virtual environment, at $ORCHESTRATOR_CACHE/moto
+#   check-jsonschema                       a virtual environment, at $ORCHESTRATOR_CACHE/lint
 #   Prisma's engine                        npm packages, at $ORCHESTRATOR_CACHE/prisma
 #
 # ORCHESTRATOR_CACHE is ~/.cache/orchestrator unless it is set.
@@ -131,15 +132,16 @@ add_server_user() {
     fi
 }
 
-install_moto() {
-    local wanted=$here/moto-requirements.txt installed=$cache/moto/requirements.txt
+# A virtual environment of its own for each list of packages.
+install_python() {
+    local name=$1 wanted=$here/$1-requirements.txt installed=$cache/$1/requirements.txt
     if cmp -s "$wanted" "$installed"; then
         return
     fi
-    say "moto into $cache/moto"
-    rm -rf "$cache/moto"
-    python3 -m venv "$cache/moto"
-    "$cache/moto/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$wanted"
+    say "$name into $cache/$name"
+    rm -rf "${cache:?}/$name"
+    python3 -m venv "$cache/$name"
+    "$cache/$name/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$wanted"
     cp "$wanted" "$installed"
 }
 
@@ -261,7 +263,8 @@ need_python
 install_packages
 add_server_user
 mkdir -p "$cache"
-install_moto
+install_python moto
+install_python lint
 install_prisma
 if [ -z "${ORCHESTRATOR_POSTGRES_18:-}" ]; then
     install_postgres_18

@@ -14,6 +14,7 @@ mod locking;
 mod migrating;
 mod misbehaviour;
 mod odd_content;
+mod pipelines;
 mod prisma;
 mod random_schemas;
 mod replacing;

@@ -159,6 +159,16 @@ enum OutOfOrder {
     Allow,
 }
 
+impl OutOfOrder {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Warn => "warn",
+            Self::Allow => "allow",
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false, id = "resolution")]
 pub(super) struct ResolveCommand {
@@ -185,34 +195,25 @@ pub(super) async fn execute(
         }
         MigrateCommand::Deploy(command) => {
             let project = open(globals, &command.place).await?;
-            let mut parameters = of_place(&command.place);
-            let out_of_order = match command.out_of_order {
-                OutOfOrder::Refuse => "refuse",
-                OutOfOrder::Warn => "warn",
-                OutOfOrder::Allow => "allow",
-            };
-            parameters.insert("out_of_order".to_owned(), out_of_order.into());
-            parameters.insert("allow_edited".to_owned(), command.allow_edited.into());
-            parameters.insert(
-                "allow_comment_edits".to_owned(),
-                command.allow_comment_edits.into(),
+            let text = |value: Option<String>| value.map(Value::from);
+            let number = |value: Option<u32>| value.map(Value::from);
+            let mut request = request(
+                "deploy",
+                &command.place,
+                [
+                    ("out_of_order", Some(command.out_of_order.name().into())),
+                    ("allow_edited", Some(command.allow_edited.into())),
+                    (
+                        "allow_comment_edits",
+                        Some(command.allow_comment_edits.into()),
+                    ),
+                    ("to", text(command.to)),
+                    ("lock_timeout", text(command.lock_timeout)),
+                    ("lock_attempts", number(command.lock_attempts)),
+                    ("statement_timeout", text(command.statement_timeout)),
+                    ("lock_wait", number(command.lock_wait)),
+                ],
             );
-            let given = [
-                ("to", command.to.map(Value::from)),
-                ("lock_timeout", command.lock_timeout.map(Value::from)),
-                ("lock_attempts", command.lock_attempts.map(Value::from)),
-                (
-                    "statement_timeout",
-                    command.statement_timeout.map(Value::from),
-                ),
-                ("lock_wait", command.lock_wait.map(Value::from)),
-            ];
-            parameters.extend(
-                given
-                    .into_iter()
-                    .filter_map(|(name, value)| Some((name.to_owned(), value?))),
-            );
-            let mut request = single("migrate", "migrate", parameters);
             request.dry_run = command.dry_run;
             verify_first(&project, &mut request, &command.place, &command.after)?;
             run_and_report(&project, request, output).await
@@ -225,31 +226,21 @@ pub(super) async fn execute(
                 )
                 .hint("look at --dry-run, then agree with --yes"));
             }
-            let mut parameters = of_place(&command.place);
-            parameters.insert("command".to_owned(), "reset".into());
-            let mut request = single("reset", "migrate", parameters);
+            let mut request = request("reset", &command.place, []);
             request.dry_run = command.dry_run;
             run_and_report(&project, request, output).await
         }
         MigrateCommand::Baseline(command) => {
             let project = open(globals, &command.place).await?;
-            let mut parameters = of_place(&command.place);
-            parameters.insert("command".to_owned(), "baseline".into());
-            if let Some(to) = command.to {
-                parameters.insert("to".to_owned(), to.into());
-            }
-            let mut request = single("migrate", "migrate", parameters);
+            let to = command.to.map(Value::from);
+            let mut request = request("baseline", &command.place, [("to", to)]);
             request.dry_run = command.dry_run;
             run_and_report(&project, request, output).await
         }
         MigrateCommand::Down(command) => {
             let project = open(globals, &command.place).await?;
-            let mut parameters = of_place(&command.place);
-            parameters.insert("command".to_owned(), "down".into());
-            if let Some(to) = command.to {
-                parameters.insert("to".to_owned(), to.into());
-            }
-            let mut request = single("migrate", "migrate", parameters);
+            let to = command.to.map(Value::from);
+            let mut request = request("down", &command.place, [("to", to)]);
             request.dry_run = command.dry_run;
             request.consent = command.consent.into();
             verify_first(&project, &mut request, &command.place, &command.after)?;
@@ -257,19 +248,33 @@ pub(super) async fn execute(
         }
         MigrateCommand::Resolve(command) => {
             let project = open(globals, &command.place).await?;
-            let mut parameters = of_place(&command.place);
-            parameters.insert("command".to_owned(), "resolve".into());
-            for (name, value) in [
-                ("applied", command.applied),
-                ("rolled_back", command.rolled_back),
-            ] {
-                if let Some(value) = value {
-                    parameters.insert(name.to_owned(), value.into());
-                }
-            }
-            run_and_report(&project, single("migrate", "migrate", parameters), output).await
+            let request = request(
+                "resolve",
+                &command.place,
+                [
+                    ("applied", command.applied.map(Value::from)),
+                    ("rolled_back", command.rolled_back.map(Value::from)),
+                ],
+            );
+            run_and_report(&project, request, output).await
         }
     }
+}
+
+/// A run of the plugin with what was given.
+fn request<const N: usize>(
+    command: &str,
+    place: &WhereFlags,
+    given: [(&str, Option<Value>); N],
+) -> RunRequest {
+    let database = place.database.as_deref().map(Value::from);
+    let given = [("command", Some(command.into())), ("database", database)]
+        .into_iter()
+        .chain(given);
+    let parameters = given
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect();
+    single("migrate", "migrate", parameters)
 }
 
 /// Puts a step before the migration that reads the named backup back.
@@ -315,25 +320,14 @@ fn absolute(folder: &Path) -> Result<PathBuf, Failure> {
         .map_err(|error| Failure::invalid_input(format!("{}: {error}", folder.display())))
 }
 
-fn of_place(place: &WhereFlags) -> Map<String, Value> {
-    let mut parameters = Map::new();
-    if let Some(database) = &place.database {
-        parameters.insert("database".to_owned(), database.as_str().into());
-    }
-    parameters
-}
-
 /// Looked at, and not recorded: nothing is changed.
 async fn status(
     project: &Project,
     command: &StatusCommand,
     output: &Output,
 ) -> Result<u8, Failure> {
-    let mut parameters = of_place(&command.place);
-    parameters.insert("command".to_owned(), "status".into());
     let all = command.all || output.is_json();
-    parameters.insert("all".to_owned(), all.into());
-    let mut request = single("migrate", "migrate", parameters);
+    let mut request = request("status", &command.place, [("all", Some(all.into()))]);
     request.dry_run = true;
     let outcome = jobs::run(project, request, &signals::cancellation()?, &Silent).await?;
     if let Some(failure) = outcome.failure {

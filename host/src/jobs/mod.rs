@@ -1,12 +1,15 @@
 //! A run from its first step to its record: what a job means, in which order, with whose consent, and how it ends.
 
+mod log_table;
 mod parameters;
 mod plan;
+mod prepare;
 mod project;
 mod recovery;
 mod rollback;
 mod rules;
 mod run;
+mod step;
 
 pub use plan::StepRequest;
 pub use project::{Project, open_storage};

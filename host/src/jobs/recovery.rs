@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
 
 use super::project::Project;
-use super::run::RESTORE;
+use super::rollback::RESTORE;
 use crate::backups;
 use crate::database::{self, ConnectionSettings, MAINTENANCE_DATABASE, ProcessEnvironment};
 use crate::deployment_log::{Draft, RunRecord, Scratch, Status};

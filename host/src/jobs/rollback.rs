@@ -4,9 +4,11 @@ use serde_json::{Map, Value};
 
 use super::plan::{PlannedStep, StepRequest};
 use super::project::Project;
-use super::run::RESTORE;
 use crate::config::Environment;
 use crate::deployment_log::RunRecord;
+
+/// The plugin that goes back.
+pub(super) const RESTORE: &str = "restore";
 
 /// The fact that holds the command of [`command`].
 pub(super) const FACT: &str = "restore-command";

@@ -28,15 +28,15 @@ const IN_THE_WAY: [&str; 2] = ["55P03", "40P01"];
 
 /// What migrations are applied with.
 pub struct Applier<'a> {
-    pub connection: &'a Connection,
+    connection: &'a Connection,
     /// Its server process.
-    pub process: i32,
+    process: i32,
     /// Looks at the locks of the other one.
-    pub watcher: &'a Connection,
-    pub history: &'a History,
+    watcher: &'a Connection,
+    history: &'a History,
     /// Nothing was set in the session since it was prepared.
-    pub is_fresh: Cell<bool>,
-    pub parameters: &'a Parameters,
+    is_fresh: Cell<bool>,
+    parameters: &'a Parameters,
 }
 
 /// What was done.
@@ -69,7 +69,24 @@ struct Part<'a> {
     stand: Stand,
 }
 
-impl Applier<'_> {
+impl<'a> Applier<'a> {
+    /// For a session, with another one beside it.
+    pub fn new(
+        connection: &'a Connection,
+        watcher: &'a Connection,
+        history: &'a History,
+        parameters: &'a Parameters,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            connection,
+            process: session::process(connection)?,
+            watcher,
+            history,
+            is_fresh: Cell::new(false),
+            parameters,
+        })
+    }
+
     /// Applies a migration. An error tells where in the script it happened; the history has it too.
     pub fn apply(&self, migration: &Migration, script: &Script<'_>) -> Result<Applied, Error> {
         self.prepare()?;

@@ -1,22 +1,24 @@
 //! Declares migrations as applied to a database that has them already.
 
-use history::{History, folder, lock, refused, session};
-use migrations::{State, checksum, plan};
+use history::refused;
+use migrations::{checksum, plan};
 use orchestrator_sdk::postgres::{Isolation, Transaction, TransactionOptions};
 use orchestrator_sdk::{Error, run};
 use serde_json::{Value, json};
 
 use crate::Parameters;
+use crate::opening::Opened;
 
 /// All that are pending, or up to one of them.
 pub fn baseline(parameters: &Parameters, dry_run: bool) -> Result<Value, Error> {
-    let folder = folder::read(&parameters.folder)?;
-    let connection = session::connect(&parameters.database)?;
-    lock::take(&connection, parameters.lock_wait)?;
-    let database = history::look(&connection)?;
-    let history = History::of(&connection)?;
-    let rows = history.read(&connection, database)?;
-    let state = State::of(&folder, &rows);
+    let Opened {
+        folder,
+        connection,
+        database,
+        history,
+        state,
+        ..
+    } = Opened::open(parameters)?;
     let names =
         plan::baseline(&folder, &state, database, parameters.to.as_deref()).map_err(refused)?;
     if !dry_run && !names.is_empty() {

@@ -1,27 +1,26 @@
 //! Applies what is pending.
 
-use std::cell::Cell;
-
-use history::{History, folder, lock, refused, session};
+use history::{refused, session};
 use migrations::plan::{self, Options};
-use migrations::{Notes, State};
+use migrations::Notes;
 use orchestrator_sdk::{Error, run};
 use serde_json::{Value, json};
 
 use crate::applying::{Applied, Applier};
+use crate::opening::Opened;
 use crate::{Parameters, checking, originals, scripts};
 
 /// The whole of it.
 pub fn deploy(parameters: &Parameters, dry_run: bool) -> Result<Value, Error> {
     run::phase("reading migrations");
-    let folder = folder::read(&parameters.folder)?;
-    let connection = session::connect(&parameters.database)?;
-    lock::take(&connection, parameters.lock_wait)?;
-    // Under the lock: whoever held it before may have applied some.
-    let database = history::look(&connection)?;
-    let history = History::of(&connection)?;
-    let rows = history.read(&connection, database)?;
-    let state = State::of(&folder, &rows);
+    let Opened {
+        folder,
+        connection,
+        database,
+        history,
+        state,
+        ..
+    } = Opened::open(parameters)?;
     let options = Options {
         edits: originals::edits(&connection, &folder, &state)?,
         ..options(parameters)?
@@ -48,14 +47,7 @@ pub fn deploy(parameters: &Parameters, dry_run: bool) -> Result<Value, Error> {
         return Ok(json!({ "applied": [], "downtime_ms": 0 }));
     }
     let watcher = session::connect(&parameters.database)?;
-    let applier = Applier {
-        connection: &connection,
-        process: session::process(&connection)?,
-        watcher: &watcher,
-        history: &history,
-        is_fresh: Cell::new(false),
-        parameters,
-    };
+    let applier = Applier::new(&connection, &watcher, &history, parameters)?;
     if dry_run {
         let scripts: Vec<_> = wanted
             .into_iter()

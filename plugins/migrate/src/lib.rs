@@ -6,6 +6,7 @@ mod checking;
 mod deploying;
 mod downtime;
 mod leftovers;
+mod opening;
 mod originals;
 mod progress;
 mod resetting;

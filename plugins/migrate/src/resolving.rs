@@ -1,13 +1,14 @@
 //! Settles a migration that failed: the history is told what a person has found out.
 
-use history::{History, lock, refused, session};
+use history::refused;
 use migrations::plan::{self, Resolution};
-use migrations::{State, checksum};
+use migrations::checksum;
 use orchestrator_sdk::postgres::{Isolation, Transaction, TransactionOptions};
 use orchestrator_sdk::{Error, run};
 use serde_json::{Value, json};
 
 use crate::Parameters;
+use crate::opening::Opened;
 
 /// `--applied NAME` or `--rolled-back NAME`.
 pub fn resolve(parameters: &Parameters, dry_run: bool) -> Result<Value, Error> {
@@ -20,13 +21,14 @@ pub fn resolve(parameters: &Parameters, dry_run: bool) -> Result<Value, Error> {
             ));
         }
     };
-    let folder = history::folder::read(&parameters.folder)?;
-    let connection = session::connect(&parameters.database)?;
-    lock::take(&connection, parameters.lock_wait)?;
-    let database = history::look(&connection)?;
-    let history = History::of(&connection)?;
-    let rows = history.read(&connection, database)?;
-    let state = State::of(&folder, &rows);
+    let Opened {
+        folder,
+        connection,
+        database,
+        history,
+        rows,
+        state,
+    } = Opened::open(parameters)?;
     let was_begun = rows.iter().any(|row| row.migration_name == *name);
     plan::resolve(&folder, &state, name, &resolution, was_begun).map_err(refused)?;
     let mut given_up = 0;

@@ -1,24 +1,23 @@
 //! Takes migrations back by their down.sql, the newest first.
 
-use std::cell::Cell;
-
-use history::{History, folder, lock, refused, session};
-use migrations::{State, plan};
+use history::{refused, session};
+use migrations::plan;
 use orchestrator_sdk::{Error, run};
 use serde_json::{Value, json};
 
 use crate::applying::{Applied, Applier};
+use crate::opening::Opened;
 use crate::{Parameters, scripts};
 
 /// The newest one, or all after the one that is to stay.
 pub fn down(parameters: &Parameters, dry_run: bool) -> Result<Value, Error> {
-    let folder = folder::read(&parameters.folder)?;
-    let connection = session::connect(&parameters.database)?;
-    lock::take(&connection, parameters.lock_wait)?;
-    let database = history::look(&connection)?;
-    let history = History::of(&connection)?;
-    let rows = history.read(&connection, database)?;
-    let state = State::of(&folder, &rows);
+    let Opened {
+        folder,
+        connection,
+        history,
+        state,
+        ..
+    } = Opened::open(parameters)?;
     let names = plan::down(&folder, &state, parameters.to.as_deref()).map_err(refused)?;
     let mut wanted = Vec::with_capacity(names.len());
     for name in &names {
@@ -37,14 +36,7 @@ pub fn down(parameters: &Parameters, dry_run: bool) -> Result<Value, Error> {
         wanted.push((migration, script));
     }
     let watcher = session::connect(&parameters.database)?;
-    let applier = Applier {
-        connection: &connection,
-        process: session::process(&connection)?,
-        watcher: &watcher,
-        history: &history,
-        is_fresh: Cell::new(false),
-        parameters,
-    };
+    let applier = Applier::new(&connection, &watcher, &history, parameters)?;
     if dry_run {
         return Ok(json!({ "would_take_back": applier.rehearse(&wanted)? }));
     }

@@ -1,0 +1,80 @@
+//! Whether a run may do what it is asked for: everything is planned and judged before anything has an effect.
+
+use serde_json::Map;
+
+use super::plan::{PlannedStep, plan};
+use super::project::Project;
+use super::rollback;
+use super::rules::{self, Effect};
+use super::run::RunRequest;
+use crate::config::Environment;
+use crate::failure::Failure;
+
+/// What is to be run, and allowed.
+pub(super) struct Prepared {
+    pub steps: Vec<PlannedStep>,
+    /// For when a migration fails.
+    pub way_back: Option<PlannedStep>,
+    /// The strictest of the databases that something is done to.
+    pub environment: Option<Environment>,
+}
+
+/// Plans all steps, and refuses what an environment does not allow.
+pub(super) async fn prepare(project: &Project, request: &RunRequest) -> Result<Prepared, Failure> {
+    let steps = plan(project, &request.steps, &request.overrides).await?;
+    let way_back = match request.auto_restore {
+        true => Some(way_back(project, &steps).await?),
+        false => None,
+    };
+    let mut environment = None;
+    for (at, step) in steps.iter().chain(&way_back).enumerate() {
+        let effect = rules::effect(&step.plugin.manifest.name, &step.parameters);
+        if effect == Effect::Harmless && !leads_to_a_migration(&steps, at) {
+            continue;
+        }
+        for database in &step.named.databases {
+            let found = rules::environment(project, database).await?;
+            environment = environment.max(Some(found));
+            if request.dry_run {
+                continue;
+            }
+            let name = &project.database(database)?.settings.database;
+            let is_backed_up = steps
+                .iter()
+                .take(at)
+                .any(|before| rules::backs_up(before, database, name));
+            rules::check(effect, found, name, is_backed_up, &request.consent)?;
+        }
+    }
+    Ok(Prepared {
+        steps,
+        way_back,
+        environment,
+    })
+}
+
+/// A backup before a migration: how to go back depends on the environment.
+fn leads_to_a_migration(steps: &[PlannedStep], at: usize) -> bool {
+    let name = |step: &PlannedStep| step.plugin.manifest.name.clone();
+    let is_for_one = steps
+        .iter()
+        .any(|step| ["migrate", "preflight"].contains(&name(step).as_str()));
+    is_for_one && steps.get(at).is_some_and(|step| name(step) == "backup")
+}
+
+/// The restore of the backup that a run takes before it migrates.
+async fn way_back(project: &Project, steps: &[PlannedStep]) -> Result<PlannedStep, Failure> {
+    let backup = steps
+        .iter()
+        .find(|step| step.plugin.manifest.name == "backup");
+    let named =
+        backup.and_then(|step| Some((step.named.databases.first()?, step.named.storage.first()?)));
+    let (database, storage) = named.ok_or_else(|| {
+        Failure::invalid_input("the job takes no backup that it could go back to")
+            .hint("--auto-restore is for jobs with a backup before a migration, as `deploy`")
+    })?;
+    let mut planned = plan(project, &[rollback::step(database, storage)], &Map::new()).await?;
+    planned
+        .pop()
+        .ok_or_else(|| Failure::internal("a plan of one step is empty"))
+}
