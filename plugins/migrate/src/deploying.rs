@@ -1,8 +1,8 @@
 //! Applies what is pending.
 
 use history::{refused, session};
-use migrations::plan::{self, Options};
 use migrations::Notes;
+use migrations::plan::{self, Options};
 use orchestrator_sdk::{Error, run};
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! Settles a migration that failed: the history is told what a person has found out.
 
 use history::refused;
-use migrations::plan::{self, Resolution};
 use migrations::checksum;
+use migrations::plan::{self, Resolution};
 use orchestrator_sdk::postgres::{Isolation, Transaction, TransactionOptions};
 use orchestrator_sdk::{Error, run};
 use serde_json::{Value, json};
