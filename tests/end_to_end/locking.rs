@@ -276,7 +276,7 @@ fn more_tables_than_locks_name_the_setting() {
         outcome.stderr
     );
     let exists = "SELECT count(*) FROM pg_database WHERE datname = 'target'";
-    assert_eq!(server.psql("postgres", exists), "0");
+    assert_eq!(server.psql("postgres", exists), "0", "{}", outcome.stderr);
 
     set_locks(&mut server, 512);
     project.run(restore).expect_code(0);

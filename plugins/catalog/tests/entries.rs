@@ -305,8 +305,9 @@ fn attached_before_keys(entries: &[Entry]) -> BTreeSet<(String, String)> {
     .collect()
 }
 
-/// The names of what an entry depends on. Ours let another grantor than the owner into the schema first, and let keys wait for all
-/// indexes of their tables to be attached ([`attached_before_keys`]), which stock archives leave to chance.
+/// The names of what an entry depends on. Ours let another grantor than the owner into the schema first, let keys wait for all
+/// indexes of their tables to be attached ([`attached_before_keys`]), and statistics for the rows that they are of, which stock archives
+/// leave to chance.
 fn dependencies<'a>(entry: &Entry, names: &'a HashMap<u32, String>) -> BTreeSet<&'a str> {
     let by_another = |sql: &String| sql.contains("SET SESSION AUTHORIZATION");
     let is_better = entry.desc == "ACL" && entry.definition.as_ref().is_some_and(by_another);
@@ -314,6 +315,7 @@ fn dependencies<'a>(entry: &Entry, names: &'a HashMap<u32, String>) -> BTreeSet<
     all.map(String::as_str)
         .filter(|name| !(is_better && name.starts_with("ACL - SCHEMA ")))
         .filter(|name| !(entry.desc == "FK CONSTRAINT" && name.starts_with("INDEX ATTACH ")))
+        .filter(|name| !(entry.desc == "STATISTICS DATA" && name.starts_with("TABLE DATA ")))
         .collect()
 }
 

@@ -15,6 +15,7 @@ use crate::statements::Style;
 
 /// How long a database that cannot be dropped yet is tried again.
 const PATIENCE_MS: u64 = 60_000;
+const PAUSE_MS: u32 = 250;
 
 /// The maintenance database of the target's server.
 pub struct Maintenance {
@@ -155,8 +156,12 @@ impl Maintenance {
         loop {
             match self.try_drop() {
                 Err(error) if passes(&error) && run::now() < give_up => {
-                    self.execute("SELECT pg_catalog.pg_sleep(0.25)")
-                        .map_err(|_| error)?;
+                    // Not on the server: one without room for a lock may have none for this session either.
+                    run::debug(&format!(
+                        "dropping the database again soon: {}",
+                        error.message
+                    ));
+                    run::sleep(PAUSE_MS)?;
                 }
                 dropped => return dropped,
             }

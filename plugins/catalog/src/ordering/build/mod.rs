@@ -330,10 +330,10 @@ impl<'a> Builder<'a> {
                         .graph
                         .add(object, UNRECORDED, schema, name, Components::ALL);
                     self.graph.depend(node, self.relations[of]);
-                    if relation.kind == RelationKind::MaterializedView
-                        && let Some(&refresh) = self.rows.get(&relation.oid)
-                    {
-                        self.graph.depend(node, refresh);
+                    // In parallel, rows that come after their statistics would take them away again: a parallel pg_restore empties each table
+                    // first. pg_dump leaves that to chance, but for materialized views.
+                    if let Some(&rows) = self.rows.get(&relation.oid) {
+                        self.graph.depend(node, rows);
                     }
                 }
                 Measured::Index(of) => {
