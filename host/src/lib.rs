@@ -1,7 +1,8 @@
 //! PostgreSQL backups, restores, migrations and seeds; every operation a sandboxed WASM plugin.
 //!
-//! Imports point one way: cli -> jobs -> plugins -> capabilities -> transfer, storage, database. Nothing below `cli` prints.
+//! Imports point one way: cli -> jobs -> plugins -> capabilities -> transfer, storage, snapshots, database. Nothing below `cli` prints.
 
+pub mod aws;
 pub mod backups;
 pub mod capabilities;
 pub mod cli;
@@ -13,5 +14,6 @@ pub mod exit;
 pub mod failure;
 pub mod jobs;
 pub mod plugins;
+pub mod snapshots;
 pub mod storage;
 pub mod transfer;

@@ -228,6 +228,12 @@ fn a_marked_database_is_not_reset_by_a_wrong_url() {
     let archive = copy.path().join("copy");
     server.pg_dump_to("source", &archive, &["-Fd"]);
     elsewhere.pg_restore(&archive, "source", &[]);
+    let looked = run_job(&copy, "pre-migrate", &[]).expect_code(3);
+    assert!(
+        looked.stdout.contains("production, of another server"),
+        "{}",
+        looked.stdout
+    );
     copy.run(migrate(["reset", "--yes"])).expect_code(0);
 
     mark(&["local", "--confirm", "source"]).expect_code(0);

@@ -18,17 +18,18 @@ pub(crate) fn request(
     port: u16,
     method: &str,
     path: &str,
-    authorization: Option<&str>,
+    headers: &[(&str, &str)],
     body: &[u8],
 ) -> io::Result<Response> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    let authorization =
-        authorization.map_or_else(String::new, |value| format!("authorization: {value}\r\n"));
+    let headers: String = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n{authorization}\
-         content-type: application/octet-stream\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
     )?;
     stream.write_all(body)?;

@@ -11,6 +11,7 @@ mod pgbouncer;
 mod postgres;
 mod prisma;
 mod project;
+mod rds;
 mod s3s_fs;
 mod small_disk;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use pgbouncer::PgBouncer;
 pub use postgres::{PASSWORD, PostgresServer, Version};
 pub use prisma::Prisma;
 pub use project::{Outcome, Project};
+pub use rds::{Answer, RdsProxy};
 pub use s3s_fs::S3sFs;
 pub use small_disk::SmallDisk;
 

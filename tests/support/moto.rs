@@ -6,7 +6,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::guarded::{Guarded, free_port, wait_until};
-use crate::{Response, cache_folder, http};
+use crate::{Response, cache_folder, http, rds};
 
 /// Names a user, so that moto doesn't take a request for an anonymous one; it checks no signature.
 const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 Credential=tests/20260101/us-east-1/s3/aws4_request, \
@@ -38,7 +38,7 @@ impl Moto {
         let log = folder.path().join("log");
         let server = Guarded::start(&command, "TERM", None, &log);
         let ready = wait_until(|| {
-            http::request(port, "GET", "/moto-api/", Some(AUTHORIZATION), b"")
+            http::request(port, "GET", "/moto-api/", &[], b"")
                 .is_ok_and(|response| response.status == 200)
         });
         assert!(
@@ -71,6 +71,18 @@ impl Moto {
 
     /// An S3 request of any kind: `GET` `/bucket/key`, `PUT`, `DELETE`, `GET` `/bucket?list-type=2`.
     pub fn request(&self, method: &str, path: &str, body: &[u8]) -> Response {
-        http::request(self.port, method, path, Some(AUTHORIZATION), body).expect("moto answers")
+        let headers = [("authorization", AUTHORIZATION)];
+        http::request(self.port, method, path, &headers, body).expect("moto answers")
+    }
+
+    /// An RDS action with its parameters, as `DBInstanceIdentifier=app&Engine=postgres`; the XML of the answer. None of this program's
+    /// code, and none of the SDK's, has a part in it.
+    #[track_caller]
+    pub fn rds(&self, action: &str, parameters: &str) -> String {
+        let form = format!("Action={action}&Version=2014-10-31&{parameters}");
+        let response = rds::forward(self.port, form.as_bytes()).expect("moto answers");
+        let body = String::from_utf8(response.body).expect("XML in UTF-8");
+        assert_eq!(response.status, 200, "{form}: {body}");
+        body
     }
 }

@@ -131,7 +131,7 @@ fn s3s_fs_refuses_requests_without_a_signature() {
         .parse()
         .unwrap();
     assert_eq!(
-        http::request(port, "GET", "/backups?list-type=2", None, b"")
+        http::request(port, "GET", "/backups?list-type=2", &[], b"")
             .unwrap()
             .status,
         403

@@ -17,6 +17,7 @@ use crate::database::ConnectionSettings;
 use crate::failure::{Failure, FailureKind};
 use crate::plugins::grants::Grants;
 use crate::plugins::limits::MemoryLimiter;
+use crate::snapshots::ManagedServer;
 use crate::storage::{self, Key, Storage, StorageError};
 use crate::transfer::{Keys, Progress, Tasks};
 
@@ -29,6 +30,8 @@ pub struct Bindings {
     pub storage: BTreeMap<String, BoundStorage>,
     /// By the name of the binding.
     pub folders: BTreeMap<String, PathBuf>,
+    /// By the name of the database that is on it.
+    pub servers: BTreeMap<String, Arc<dyn ManagedServer>>,
 }
 
 /// Where objects lie, and how they are encrypted there.

@@ -1,4 +1,5 @@
-//! The host side of the contract, one file per WIT interface, thin: the work is done by transfer, storage and database.
+//! The host side of the contract, one file per WIT interface, thin: the work is done by transfer, storage,
+//! snapshots and database.
 
 pub mod context;
 mod files;
@@ -8,6 +9,7 @@ mod run;
 mod scratch;
 mod scripts;
 mod sessions;
+mod snapshots;
 mod statements;
 mod storage;
 pub(crate) mod streams;
@@ -35,6 +37,7 @@ pub mod v0_1_0 {
             "orchestrator:plugin/postgres.scratch": crate::capabilities::scratch::Scratch,
             "orchestrator:plugin/postgres.rows": crate::capabilities::rows::RowCursor,
             "orchestrator:plugin/files.folder": crate::capabilities::files::Folder,
+            "orchestrator:plugin/snapshots.managed-server": crate::capabilities::snapshots::ManagedServer,
             "orchestrator:plugin/storage.store": crate::capabilities::storage::Store,
             "orchestrator:plugin/storage.draft": crate::capabilities::storage::Draft,
         },

@@ -52,6 +52,9 @@ pub(super) async fn execute(globals: &Globals, output: &Output) -> Result<u8, Fa
     }];
     for (name, binding) in &project.config.databases {
         check_database(name.as_str(), binding, &mut findings).await;
+        if binding.rds.is_some() {
+            check_server(&project, name.as_str(), &mut findings).await;
+        }
     }
     if project.config.databases.is_empty() {
         findings.push(Finding {
@@ -86,6 +89,33 @@ async fn check_database(name: &str, binding: &DatabaseBinding, findings: &mut Ve
         })),
         Err(failure) => findings.push(bad(&subject, &failure)),
     }
+}
+
+/// Whether the provider knows the server that the database is on, and lets these credentials look.
+async fn check_server(project: &Project, name: &str, findings: &mut Vec<Finding>) {
+    let subject = format!("database {name} server");
+    let found = async {
+        let server = project.server(name).await?;
+        let found = server.describe().await?;
+        server
+            .list()
+            .await
+            .map(|snapshots| (found, snapshots.len()))
+    };
+    findings.push(match found.await {
+        Ok((server, snapshots)) => good(
+            &subject,
+            format!(
+                "{} {}, {} {}, {}, {snapshots} snapshots",
+                server.kind.name(),
+                server.name,
+                server.engine,
+                server.version,
+                server.status
+            ),
+        ),
+        Err(failure) => bad(&subject, &failure),
+    });
 }
 
 async fn look_at(

@@ -129,10 +129,7 @@ pub(super) fn bind_database(config: &mut Config, named: &str) -> Result<String, 
         return Ok(named.to_owned());
     }
     let settings = ConnectionSettings::parse(named, &ProcessEnvironment::from_process())?;
-    let binding = DatabaseBinding {
-        settings,
-        direct_settings: None,
-    };
+    let binding = DatabaseBinding::at(settings);
     config.databases.insert(TARGET.parse::<Name>()?, binding);
     Ok(TARGET.to_owned())
 }

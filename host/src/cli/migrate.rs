@@ -110,6 +110,9 @@ pub(super) struct AfterBackup {
     /// Where that backup is; not needed where there is one storage
     #[arg(long, short, value_name = "STORAGE", requires = "after_backup")]
     storage: Option<String>,
+    /// In its place, a snapshot by AWS RDS that is looked at first
+    #[arg(long, value_name = "SNAPSHOT", conflicts_with = "after_backup")]
+    after_snapshot: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -277,30 +280,41 @@ fn request<const N: usize>(
     single("migrate", "migrate", parameters)
 }
 
-/// Puts a step before the migration that reads the named backup back.
+/// Puts a step before the migration that reads the named backup back, or looks at the named snapshot.
 fn verify_first(
     project: &Project,
     request: &mut RunRequest,
     place: &WhereFlags,
     after: &AfterBackup,
 ) -> Result<(), Failure> {
-    let Some(id) = &after.after_backup else {
-        return Ok(());
-    };
-    let (_, binding) = project.config.database(place.database.as_deref())?;
-    let backup = match id.contains('/') {
-        true => id.clone(),
-        false => format!("{}/{id}", binding.settings.database),
+    let (name, binding) = match (&after.after_backup, &after.after_snapshot) {
+        (None, None) => return Ok(()),
+        _ => project.config.database(place.database.as_deref())?,
     };
     let mut parameters = Map::new();
-    parameters.insert("backup".to_owned(), backup.into());
-    if let Some(storage) = &after.storage {
-        parameters.insert("storage".to_owned(), storage.as_str().into());
-    }
+    let mut set = |name: &str, value: &str| parameters.insert(name.to_owned(), value.into());
+    let plugin = if let Some(id) = &after.after_backup {
+        match id.contains('/') {
+            true => set("backup", id),
+            false => set("backup", &format!("{}/{id}", binding.settings.database)),
+        };
+        if let Some(storage) = &after.storage {
+            set("storage", storage);
+        }
+        "verify"
+    } else {
+        set("command", "verify");
+        set("database", name.as_str());
+        set(
+            "snapshot",
+            after.after_snapshot.as_deref().unwrap_or_default(),
+        );
+        "snapshot"
+    };
     request.steps.insert(
         0,
         StepRequest {
-            plugin: "verify".to_owned(),
+            plugin: plugin.to_owned(),
             parameters,
         },
     );

@@ -1,5 +1,6 @@
 //! The command line: one file per command; the only place that prints or exits.
 
+mod agreement;
 mod backup;
 mod check;
 mod completions;
@@ -16,6 +17,7 @@ pub mod reference;
 mod restore;
 mod run;
 mod signals;
+mod snapshot;
 mod table;
 
 use std::process::ExitCode;
@@ -55,6 +57,9 @@ enum Command {
     /// Write, apply and settle migrations
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
+    /// Have AWS RDS take snapshots of a database's server, list them, restore them
+    #[command(subcommand)]
+    Snapshot(snapshot::SnapshotCommand),
     /// Write into a database which environment it belongs to
     Mark(mark::MarkCommand),
     /// Show what was run
@@ -115,6 +120,7 @@ async fn dispatch(cli: Cli, output: &Output) -> ExitCode {
         Command::Backup(command) => backup::execute(command, &globals, output).await,
         Command::Restore(command) => restore::execute(command, &globals, output).await,
         Command::Migrate(command) => migrate::execute(command, &globals, output).await,
+        Command::Snapshot(command) => snapshot::execute(command, &globals, output).await,
         Command::Mark(command) => mark::execute(command, &globals, output).await,
         Command::Log(command) => log::execute(command, &globals, output).await,
         Command::Plugin(command) => plugin::execute(command, &globals, output).await,

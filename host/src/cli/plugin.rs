@@ -136,6 +136,8 @@ fn describe(inspection: &Inspection) -> String {
             .map(|access| format!("database: {access:?}").to_lowercase()),
         (!manifest.asks.storage.is_empty())
             .then(|| format!("storage: {:?}", manifest.asks.storage).to_lowercase()),
+        (!manifest.asks.snapshots.is_empty())
+            .then(|| format!("snapshots: {:?}", manifest.asks.snapshots).to_lowercase()),
     ];
     text.push_str("asks for\n");
     for ask in asks.into_iter().flatten() {

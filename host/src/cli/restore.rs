@@ -155,7 +155,7 @@ pub(super) async fn execute(
 }
 
 /// A time with its zone, or in UTC.
-fn parse_time(text: &str) -> Result<Timestamp, String> {
+pub(super) fn parse_time(text: &str) -> Result<Timestamp, String> {
     let zoned = text.parse::<Timestamp>();
     let utc = || text.parse::<DateTime>()?.to_zoned(TimeZone::UTC);
     zoned

@@ -156,6 +156,7 @@ fn document(project: &Project, outcome: &RunOutcome, dry_run: bool) -> Value {
         })).collect::<Vec<_>>(),
         "pending": record.facts.get("pending"),
         "backup": record.facts.backup(),
+        "snapshot": record.facts.snapshot(),
         "rollback_plan": record.facts.rollback_plan(),
         "facts": record.facts,
         "warnings": record.warnings,

@@ -61,7 +61,7 @@ fn unknown_keys() {
     "#);
     assert_snapshot!(refused(&format!("[plugins.mine]\nfile = \"a\"\nsha256 = \"{}\"\n[plugins.mine.grants]\nnetwork = true\n", "0".repeat(64))), @r#"
     orchestrator.toml:5: unknown key in [plugins.mine.grants]: "network"
-    there are: databases, storage
+    there are: databases, storage, snapshots
     "#);
     assert_snapshot!(refused("[plugins.mine.limits]\nmemroy = \"1MiB\"\n"), @r#"
     orchestrator.toml:2: unknown key in [plugins.mine.limits]: "memroy"

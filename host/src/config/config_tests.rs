@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::database::ProcessEnvironment;
+use manifest::{Access, StorageRight};
 use secrecy::ExposeSecret;
 use std::fs;
 use std::path::Path;

@@ -3,13 +3,13 @@
 use super::databases::{self, DatabaseBinding};
 use super::environment::Environment;
 use super::error::{ConfigError, Place, Problem};
-use super::jobs::{self, Bindings, Job};
+use super::jobs::{self, Bindings, Job, SafetyNet};
 use super::limits::{self, Limits};
 use super::log::{self, LogSettings};
 use super::name::Name;
 use super::plugins::{self, PluginGrant};
 use super::reader::{Document, Section};
-use super::reference::{ENVIRONMENT, MIGRATIONS_FOLDER};
+use super::reference::{ENVIRONMENT, MIGRATIONS_FOLDER, MIGRATIONS_SNAPSHOT};
 use super::storage::{self, StorageBinding};
 use crate::database::{ConnectionSettings, ProcessEnvironment};
 use std::collections::BTreeMap;
@@ -49,6 +49,8 @@ pub struct Config {
 pub struct MigrationSettings {
     /// In Prisma's layout.
     pub folder: PathBuf,
+    /// What the built-in jobs take before them.
+    pub snapshot: SafetyNet,
 }
 
 /// What a configuration is read from.
@@ -188,7 +190,12 @@ impl Config {
             storage: storage_names,
             plugins: &plugins,
         };
-        let jobs = jobs::read(root, &bindings)?;
+        let section = root.section("migrations", "migrations")?;
+        let migrations = MigrationSettings {
+            folder: section.required(&MIGRATIONS_FOLDER)?.value,
+            snapshot: SafetyNet::named(&section.required::<String>(&MIGRATIONS_SNAPSHOT)?.value),
+        };
+        let jobs = jobs::read(root, &bindings, migrations.snapshot)?;
         let stated = root
             .value::<String>(&ENVIRONMENT)?
             .and_then(|found| Environment::named(&found.value));
@@ -196,12 +203,7 @@ impl Config {
             file: root.document.file.map(Path::to_path_buf),
             stated_environment: sources.environment.or(stated),
             log: log::read(root, &databases)?,
-            migrations: MigrationSettings {
-                folder: root
-                    .section("migrations", "migrations")?
-                    .required::<PathBuf>(&MIGRATIONS_FOLDER)?
-                    .value,
-            },
+            migrations,
             databases,
             storage,
             jobs,

@@ -24,22 +24,56 @@ pub const BUILT_IN_PLUGINS: [&str; 9] = [
     "verify",
 ];
 
+/// What is taken of a database before it is migrated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SafetyNet {
+    /// A backup, which is read back.
+    Backup,
+    /// A snapshot of the server by AWS RDS.
+    Rds,
+    /// The one and the other.
+    Both,
+}
+
+impl SafetyNet {
+    /// By the word of the configuration, which the reader has looked at.
+    pub(super) fn named(word: &str) -> Self {
+        match word {
+            "rds" => Self::Rds,
+            "both" => Self::Both,
+            _ => Self::Backup,
+        }
+    }
+
+    fn plugins(self) -> &'static [&'static str] {
+        match self {
+            Self::Backup => &["backup", "verify"],
+            Self::Rds => &["snapshot"],
+            // What RDS keeps is the quicker way back, and begins at the earlier moment.
+            Self::Both => &["snapshot", "backup", "verify"],
+        }
+    }
+}
+
 /// Jobs that need no configuration, on the usual database and storage: the plugins of their steps.
-const BUILT_IN_JOBS: [(&str, &str, &[&str]); 5] = [
-    ("backup", "Take a backup.", &["backup"]),
-    ("verify", "Check the newest backup.", &["verify"]),
-    ("migrate", "Apply what is pending.", &["migrate"]),
-    (
-        "pre-migrate",
-        "Look whether the database is ready, and take a backup that is read back.",
-        &["preflight", "backup", "verify"],
-    ),
-    (
-        "deploy",
-        "The same, and then apply what is pending.",
-        &["preflight", "backup", "verify", "migrate"],
-    ),
-];
+fn built_in_jobs(net: SafetyNet) -> [(&'static str, &'static str, Vec<&'static str>); 5] {
+    let guarded = |last: &[&'static str]| [&["preflight"], net.plugins(), last].concat();
+    [
+        ("backup", "Take a backup.", vec!["backup"]),
+        ("verify", "Check the newest backup.", vec!["verify"]),
+        ("migrate", "Apply what is pending.", vec!["migrate"]),
+        (
+            "pre-migrate",
+            "Look whether the database is ready, and take a backup that is read back, or a snapshot.",
+            guarded(&[]),
+        ),
+        (
+            "deploy",
+            "The same, and then apply what is pending.",
+            guarded(&["migrate"]),
+        ),
+    ]
+}
 
 /// What `orchestrator run NAME` does.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,15 +104,16 @@ pub(super) struct Bindings<'a> {
 pub(super) fn read(
     root: &Section<'_>,
     bindings: &Bindings<'_>,
+    net: SafetyNet,
 ) -> Result<BTreeMap<Name, Job>, ConfigError> {
     let mut jobs = BTreeMap::new();
-    for (name, description, plugins) in BUILT_IN_JOBS {
+    for (name, description, plugins) in built_in_jobs(net) {
         let parse = |name| Name::parse(name).map_err(|problem| root.problem(problem));
         let mut steps = Vec::with_capacity(plugins.len());
-        for plugin in plugins {
+        for plugin in &plugins {
             let mut parameters = Map::new();
-            // The backup's name says what it is for.
-            if *plugin == "backup" && plugins.contains(&"preflight") {
+            // Its name says what it is for.
+            if ["backup", "snapshot"].contains(plugin) && plugins.contains(&"preflight") {
                 parameters.insert("kind".to_owned(), Json::from("pre-migrate"));
             }
             steps.push(Step {

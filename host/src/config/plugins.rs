@@ -6,8 +6,10 @@ use super::limits::{self, Limits};
 use super::name::Name;
 use super::reader::Section;
 use super::reference::{
-    GRANT_DATABASE_ACCESS, GRANT_STORAGE_RIGHTS, PLUGIN_FILE, PLUGIN_LIMITS, PLUGIN_SHA256,
+    GRANT_DATABASE_ACCESS, GRANT_SNAPSHOT_RIGHTS, GRANT_STORAGE_RIGHTS, PLUGIN_FILE, PLUGIN_LIMITS,
+    PLUGIN_SHA256,
 };
+use manifest::{Access, SnapshotRight, StorageRight};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -31,6 +33,8 @@ pub struct Grants {
     pub databases: BTreeMap<Name, DatabaseGrant>,
     /// By the name of the binding.
     pub storage: BTreeMap<Name, StorageGrant>,
+    /// By the name of the database that is on the managed server.
+    pub snapshots: BTreeMap<Name, BTreeSet<SnapshotRight>>,
 }
 
 /// What a plugin may do with a database.
@@ -40,33 +44,11 @@ pub struct DatabaseGrant {
     pub access: Access,
 }
 
-/// From the least to the most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Access {
-    /// Read-only transactions.
-    Read,
-    /// Any statement.
-    Write,
-    /// Also the maintenance database: creating and dropping the binding's.
-    Admin,
-}
-
 /// What a plugin may do with a storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StorageGrant {
     /// None holds another.
     pub rights: BTreeSet<StorageRight>,
-}
-
-/// One thing to do with objects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum StorageRight {
-    /// List and read.
-    Read,
-    /// Store new objects.
-    Write,
-    /// Remove objects.
-    Delete,
 }
 
 /// `[plugins]` sorted into plugins of their own, and limits of built-in ones.
@@ -148,6 +130,21 @@ fn grants(
                 rights: rights.iter().map(right).collect(),
             },
         );
+    }
+    for (name, section) in section.named("snapshots", "plugins.<name>.grants.snapshots")? {
+        known(&section, "database", &name, databases)?;
+        let rights = section
+            .required::<Vec<String>>(&GRANT_SNAPSHOT_RIGHTS)?
+            .value;
+        let right = |word: &String| match word.as_str() {
+            "create" => SnapshotRight::Create,
+            "delete" => SnapshotRight::Delete,
+            "restore" => SnapshotRight::Restore,
+            _ => SnapshotRight::Read,
+        };
+        grants
+            .snapshots
+            .insert(name, rights.iter().map(right).collect());
     }
     Ok(grants)
 }

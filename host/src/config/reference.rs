@@ -153,6 +153,15 @@ keys! {
     DATABASE_DIRECT_URL_FILE = "databases.<name>.direct_url_file", Kind::Path, None,
         "A file that holds the direct URL, in place of direct_url.";
 
+    DATABASE_RDS_INSTANCE = "databases.<name>.rds.instance", Kind::Text, None,
+        "The identifier of the AWS RDS instance that the database is on. Left out with `cluster`, the host name of the URL says it, where that is one of RDS.";
+    DATABASE_RDS_CLUSTER = "databases.<name>.rds.cluster", Kind::Text, None,
+        "The identifier of the cluster (Aurora, Multi-AZ), in place of `instance`.";
+    DATABASE_RDS_REGION = "databases.<name>.rds.region", Kind::Text, None,
+        "The server's region; left out, AWS_REGION or the AWS profile says it.";
+    DATABASE_RDS_ENDPOINT = "databases.<name>.rds.endpoint", Kind::Text, None,
+        "The URL of an RDS API that is not AWS's.";
+
     STORAGE_URL = "storage.<name>.url", Kind::Text, None,
         "Where backups lie: s3://BUCKET/PREFIX, or file:FOLDER. Without any [storage], `main` is file:backups.";
     STORAGE_ENDPOINT = "storage.<name>.endpoint", Kind::Text, None,
@@ -190,6 +199,8 @@ keys! {
 
     MIGRATIONS_FOLDER = "migrations.folder", Kind::Path, Some("migrations"),
         "The folder of migrations, in Prisma's layout.";
+    MIGRATIONS_SNAPSHOT = "migrations.snapshot", Kind::OneOf(&["backup", "rds", "both"]), Some("backup"),
+        "What pre-migrate and deploy take first: a backup that is read back, a snapshot of the server by AWS RDS, or both.";
 
     JOB_DESCRIPTION = "jobs.<name>.description", Kind::Text, None,
         "What the job is for.";
@@ -204,6 +215,8 @@ keys! {
         "What the plugin may do with the database: read-only transactions; any statement; also create and drop databases.";
     GRANT_STORAGE_RIGHTS = "plugins.<name>.grants.storage.<name>.rights", Kind::SeveralOf(&["read", "write", "delete"]), Some("read"),
         "What the plugin may do with objects in the storage.";
+    GRANT_SNAPSHOT_RIGHTS = "plugins.<name>.grants.snapshots.<name>.rights", Kind::SeveralOf(&["read", "create", "delete", "restore"]), Some("read"),
+        "What the plugin may do with the managed server that the database is on: look at its snapshots, create and delete them, create other servers from them.";
     PLUGIN_LIMITS = "plugins.<name>.limits", Kind::Table, None,
         "Limits for this plugin, with the keys of [limits]. Built-in plugins can be named here too.";
 
@@ -253,7 +266,7 @@ mod tests {
         );
         assert_eq!(
             names_in("plugins.<name>.grants").unwrap(),
-            ["databases", "storage"]
+            ["databases", "storage", "snapshots"]
         );
         assert_eq!(names_in("databases"), None);
         assert_eq!(

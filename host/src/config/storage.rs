@@ -231,7 +231,7 @@ fn parse(text: &str, folder: &Path) -> Result<StorageLocation, Problem> {
     Ok(StorageLocation::Folder(folder.join(path)))
 }
 
-fn endpoint(text: String) -> Result<String, Problem> {
+pub(super) fn endpoint(text: String) -> Result<String, Problem> {
     let problem =
         |message: &str| Problem::new(message, "write the API's URL, as https://s3.example.org");
     let url = url::Url::parse(&text).map_err(|_| problem("the endpoint is no URL"))?;

@@ -57,6 +57,9 @@ pub(super) fn entry(record: &RunRecord, report: Option<&str>) -> String {
     if let Some(backup) = facts.backup() {
         line("Backup", &inline(&backup));
     }
+    if let Some(snapshot) = facts.snapshot() {
+        line("Snapshot", &inline(&snapshot));
+    }
     if let Some(seconds) = facts.downtime() {
         line("Downtime", &self::seconds(seconds));
     }

@@ -10,9 +10,9 @@ use serde_json::Value;
 /// | key | shape |
 /// |---|---|
 /// | `change`, `rollback-plan` | a string, or a list of strings |
-/// | `restore-command` | a string |
+/// | `restore-command`, `snapshot-restore-command` | a string |
 /// | `migrations` | a list of names, or of objects with a `name` |
-/// | `backup` | an id, or an object with an `id` |
+/// | `backup`, `snapshot` | an id, or an object with an `id` |
 /// | `downtime` | seconds, or an object with `seconds` |
 /// | `verification` | a list of objects with `sql`, `result` and `ok`, or of strings; of a backup, an object with `backup`, `objects` and `problems` |
 ///
@@ -74,7 +74,11 @@ impl Facts {
 
     /// How to go back: in a person's words, and the command that does it.
     pub fn rollback_plan(&self) -> Option<String> {
-        let plans = ["rollback-plan", "restore-command"];
+        let plans = [
+            "rollback-plan",
+            "restore-command",
+            "snapshot-restore-command",
+        ];
         let plans: Vec<String> = plans
             .into_iter()
             .filter_map(|key| self.get(key).map(text))
@@ -92,10 +96,19 @@ impl Facts {
         }
     }
 
-    /// The id of the backup or snapshot that the run took.
+    /// The id of the backup that the run took.
     pub fn backup(&self) -> Option<String> {
-        self.get("backup")
-            .map(|backup| text(backup.get("id").unwrap_or(backup)))
+        self.id("backup")
+    }
+
+    /// The id of the provider's snapshot that the run took.
+    pub fn snapshot(&self) -> Option<String> {
+        self.id("snapshot")
+    }
+
+    fn id(&self, key: &str) -> Option<String> {
+        self.get(key)
+            .map(|copy| text(copy.get("id").unwrap_or(copy)))
     }
 
     /// Seconds during which the application could not write.

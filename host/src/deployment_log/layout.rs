@@ -57,9 +57,11 @@ fn layout(schema: bool) -> String {
     ddl + "CREATE INDEX IF NOT EXISTS deployment_log_started_idx ON orchestrator.deployment_log (started);\nCOMMIT;"
 }
 
-/// Columns that are written from a record; `recorded` is the table's own.
+/// Columns that are written from a record; the others are the table's own.
 pub(super) fn written() -> impl Iterator<Item = &'static Column> {
-    COLUMNS.iter().filter(|column| column.name != "recorded")
+    COLUMNS
+        .iter()
+        .filter(|column| !["recorded", "written_in"].contains(&column.name))
 }
 
 /// Any constant that nobody else's advisory locks use: "orch" and "dlog" in ASCII.
@@ -89,7 +91,7 @@ const fn column(
 }
 
 /// Layout 1. Columns may be added, never renamed, retyped or removed: older hosts go on writing to the table.
-const COLUMNS: [Column; 24] = [
+const COLUMNS: [Column; 25] = [
     column(
         "run_id",
         "uuid",
@@ -188,5 +190,11 @@ const COLUMNS: [Column; 24] = [
         "timestamptz",
         "NOT NULL DEFAULT now()",
         "When this row was last written",
+    ),
+    column(
+        "written_in",
+        "xid8[]",
+        "NOT NULL DEFAULT '{}'",
+        "Transactions that wrote this row, and changed nothing else",
     ),
 ];

@@ -41,8 +41,9 @@ pub(super) async fn upsert(client: &Client, records: &[&RunRecord]) -> Result<()
         .map(|column| format!("{0} = EXCLUDED.{0}", column.name))
         .collect();
     let statement = format!(
-        "INSERT INTO orchestrator.deployment_log AS log ({names}) SELECT {names} FROM jsonb_to_recordset($1) AS r ({})\n\
-         ON CONFLICT (run_id) DO UPDATE SET {}, recorded = now()\n\
+        "INSERT INTO orchestrator.deployment_log AS log ({names}, written_in) \
+         SELECT {names}, ARRAY[pg_current_xact_id()] FROM jsonb_to_recordset($1) AS r ({})\n\
+         ON CONFLICT (run_id) DO UPDATE SET {}, recorded = now(), written_in = log.written_in || pg_current_xact_id()\n\
          WHERE log.status = 'running' OR (log.status = 'interrupted' AND EXCLUDED.status NOT IN ('running', 'interrupted'))",
         typed.join(", "),
         set.join(", "),
@@ -187,7 +188,7 @@ fn row(record: &RunRecord) -> Value {
         "status": record.status,
         "change": facts.change(),
         "migrations": facts.migrations(),
-        "backup": facts.backup(),
+        "backup": facts.backup().or_else(|| facts.snapshot()),
         "downtime_seconds": facts.downtime(),
         "rollback_plan": facts.rollback_plan(),
         "verification": facts.verification().iter().map(verified).collect::<Vec<_>>(),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::parameters::{Inherited, complete};
-use super::project::{Project, unknown};
+use super::project::{Project, unknown, unmanaged};
 use crate::config::{self, PluginGrant};
 use crate::failure::Failure;
 use crate::plugins::grants::{NamedBindings, OperatorGrants};
@@ -63,8 +63,11 @@ pub(super) async fn plan(
             storage: named(&plugin, &parameters, Kind::Storage),
             folders: named(&plugin, &parameters, Kind::Folder),
         };
+        let is_managed = !plugin.manifest.asks.snapshots.is_empty();
         for database in &named.databases {
-            project.database(database)?;
+            if project.database(database)?.rds.is_none() && is_managed {
+                return Err(unmanaged(database));
+            }
         }
         for storage in &named.storage {
             if !project.config.storage.contains_key(storage.as_str()) {
@@ -126,37 +129,22 @@ impl<'a> Source<'a> {
                     .grants
                     .databases
                     .iter()
-                    .map(|(name, grant)| (name.to_string(), access(grant.access)))
+                    .map(|(name, grant)| (name.to_string(), grant.access))
                     .collect(),
                 storage: plugin
                     .grants
                     .storage
                     .iter()
-                    .map(|(name, grant)| {
-                        (
-                            name.to_string(),
-                            grant.rights.iter().copied().map(right).collect(),
-                        )
-                    })
+                    .map(|(name, grant)| (name.to_string(), grant.rights.clone()))
+                    .collect(),
+                snapshots: plugin
+                    .grants
+                    .snapshots
+                    .iter()
+                    .map(|(name, rights)| (name.to_string(), rights.clone()))
                     .collect(),
             }),
         }
-    }
-}
-
-fn access(access: config::Access) -> manifest::Access {
-    match access {
-        config::Access::Read => manifest::Access::Read,
-        config::Access::Write => manifest::Access::Write,
-        config::Access::Admin => manifest::Access::Admin,
-    }
-}
-
-fn right(right: config::StorageRight) -> manifest::StorageRight {
-    match right {
-        config::StorageRight::Read => manifest::StorageRight::Read,
-        config::StorageRight::Write => manifest::StorageRight::Write,
-        config::StorageRight::Delete => manifest::StorageRight::Delete,
     }
 }
 

@@ -12,6 +12,7 @@ use crate::database::{self, Connection};
 use crate::deployment_log::{DeploymentLog, LogPaths, Redactor};
 use crate::failure::Failure;
 use crate::plugins::{Plugin, Runtime};
+use crate::snapshots::{self, ManagedServer};
 use crate::storage::{self, AccessKey, S3Settings, StorageOptions};
 
 /// What a command works with.
@@ -70,6 +71,14 @@ impl Project {
         })
     }
 
+    /// A client for the managed server that a database is on.
+    pub async fn server(&self, database: &str) -> Result<Arc<dyn ManagedServer>, Failure> {
+        match &self.database(database)?.rds {
+            Some(settings) => Ok(snapshots::open(settings).await),
+            None => Err(unmanaged(database)),
+        }
+    }
+
     /// A folder by the name of its binding: `migrations` is `[migrations] folder`.
     pub fn folder(&self, name: &str) -> Result<&Path, Failure> {
         match name {
@@ -103,6 +112,16 @@ impl Project {
         }
         Some(connection.map_err(Failure::from))
     }
+}
+
+/// The database is on no server that a provider manages, as far as anybody has said.
+pub(super) fn unmanaged(database: &str) -> Failure {
+    Failure::invalid_input(format!(
+        "the configuration does not say which server of AWS RDS the database {database} is on"
+    ))
+    .hint(format!(
+        "write [databases.{database}.rds] with `instance` or `cluster` into orchestrator.toml"
+    ))
 }
 
 /// Opens a storage that need not be part of a project.

@@ -10,11 +10,35 @@ use crate::deployment_log::RunRecord;
 /// The plugin that goes back.
 pub(super) const RESTORE: &str = "restore";
 
-/// The fact that holds the command of [`command`].
-pub(super) const FACT: &str = "restore-command";
+/// The facts that hold the commands of [`command`]: back to a backup, and to a snapshot.
+const RESTORE_COMMAND: &str = "restore-command";
+const SNAPSHOT_COMMAND: &str = "snapshot-restore-command";
 
-/// What a person types to go back to the backup that a step took; `None` where it took none.
+/// What a person types to go back to what a step took, and the fact that keeps it; `None` where it took nothing for a migration.
 pub(super) fn command(
+    project: &Project,
+    record: &RunRecord,
+    step: &PlannedStep,
+    environment: Option<Environment>,
+) -> Option<(&'static str, String)> {
+    match step.plugin.manifest.name.as_str() {
+        "backup" => Some((
+            RESTORE_COMMAND,
+            to_backup(project, record, step, environment?)?,
+        )),
+        "snapshot" => Some((SNAPSHOT_COMMAND, to_snapshot(record, step)?)),
+        _ => None,
+    }
+}
+
+/// The command for the end of a run that failed: the one that brings the database itself back, if there is one.
+pub(super) fn told(record: &RunRecord) -> Option<&str> {
+    [RESTORE_COMMAND, SNAPSHOT_COMMAND]
+        .into_iter()
+        .find_map(|fact| record.facts.get(fact)?.as_str())
+}
+
+fn to_backup(
     project: &Project,
     record: &RunRecord,
     step: &PlannedStep,
@@ -34,6 +58,22 @@ pub(super) fn command(
         quoted(&format!("{name}/{id}")),
         quoted(storage),
         quoted(database),
+    ))
+}
+
+/// A provider restores beside the old server.
+fn to_snapshot(record: &RunRecord, step: &PlannedStep) -> Option<String> {
+    if !["create", "verify"].contains(&step.parameters.get("command")?.as_str()?) {
+        return None;
+    }
+    let id = record.facts.snapshot()?;
+    let server = record.facts.get("snapshot")?.get("server")?.as_str()?;
+    let database = step.named.databases.first()?;
+    Some(format!(
+        "orchestrator snapshot restore {} --database {} --to {}",
+        quoted(&id),
+        quoted(database),
+        quoted(&format!("{server}-restored")),
     ))
 }
 

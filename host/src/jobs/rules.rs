@@ -84,6 +84,13 @@ pub(super) fn backs_up(step: &PlannedStep, database: &str, database_name: &str) 
                 .into_iter()
                 .any(is_set)
         }
+        "snapshot" => {
+            step.named.databases.contains(database)
+                && matches!(
+                    parameters.get("command").and_then(Value::as_str),
+                    Some("create" | "verify")
+                )
+        }
         "verify" => {
             let named = parameters.get("backup").and_then(Value::as_str);
             named
@@ -127,7 +134,7 @@ fn backed_up(environment: Environment, database: &str, is_backed_up: bool) -> Re
         return Ok(());
     }
     Err(Failure::refused(format!(
-        "{database} is a production database: it is migrated after a backup of the same run, or after one that is named"
+        "{database} is a production database: it is migrated after a backup or a snapshot of the same run, or after one that is named"
     ))
     .hint("`orchestrator run deploy` takes one first; `orchestrator migrate deploy --after-backup ID` verifies the one that you name"))
 }

@@ -151,18 +151,16 @@ async fn execute(
         count: prepared.steps.len(),
     };
     for (index, step) in prepared.steps.into_iter().enumerate() {
-        let is_backup = step.plugin.manifest.name == "backup";
         let is_migration = step.plugin.manifest.name == "migrate";
         let failure = run.step(record, &step, index).await;
-        if is_backup
-            && failure.is_none()
-            && let Some(environment) = prepared.environment
-            && let Some(command) = rollback::command(project, record, &step, environment)
+        if failure.is_none()
+            && let Some((fact, command)) =
+                rollback::command(project, record, &step, prepared.environment)
         {
             note(guard, |guard| {
-                guard.fact(rollback::FACT, Value::from(command.as_str()))
+                guard.fact(fact, Value::from(command.as_str()))
             });
-            record.facts.set(rollback::FACT, Value::from(command));
+            record.facts.set(fact, Value::from(command));
         }
         if let Some(mut failure) = failure {
             if is_migration {
@@ -196,7 +194,7 @@ async fn go_back(
         return;
     }
     let Some(step) = way_back else {
-        if let Some(command) = record.facts.get(rollback::FACT).and_then(Value::as_str) {
+        if let Some(command) = rollback::told(record) {
             let hint = failure.hint.take();
             let before = hint.map(|hint| format!("{hint}; ")).unwrap_or_default();
             failure.hint = Some(format!("{before}or go back: {command}"));

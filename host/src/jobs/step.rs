@@ -189,6 +189,10 @@ async fn open_bindings(project: &Project, step: &PlannedStep) -> Result<Bindings
         let folder = project.folder(name)?;
         bindings.folders.insert(name.clone(), folder.to_owned());
     }
+    for name in step.grants.managed() {
+        let server = project.server(name).await?;
+        bindings.servers.insert(name.to_owned(), server);
+    }
     Ok(bindings)
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use manifest::{Access, Manifest, StorageRight};
+use manifest::{Access, Manifest, SnapshotRight, StorageRight};
 
 use super::limits::StepLimits;
 use crate::failure::Failure;
@@ -14,6 +14,8 @@ pub struct OperatorGrants {
     pub databases: BTreeMap<String, Access>,
     /// By the name of the binding.
     pub storage: BTreeMap<String, BTreeSet<StorageRight>>,
+    /// By the name of the database that is on the managed server.
+    pub snapshots: BTreeMap<String, BTreeSet<SnapshotRight>>,
 }
 
 /// Who grants.
@@ -42,6 +44,7 @@ pub struct Grants {
     databases: BTreeMap<String, Access>,
     storage: BTreeMap<String, BTreeSet<StorageRight>>,
     folders: BTreeSet<String>,
+    snapshots: BTreeMap<String, BTreeSet<SnapshotRight>>,
     /// What it may use up.
     pub limits: StepLimits,
 }
@@ -55,11 +58,13 @@ impl Grants {
         limits: StepLimits,
     ) -> Result<Self, Failure> {
         let asked_storage: BTreeSet<_> = manifest.asks.storage.iter().copied().collect();
+        let asked_snapshots: BTreeSet<_> = manifest.asks.snapshots.iter().copied().collect();
         let mut missing = Vec::new();
         let mut agreed = Self {
             databases: BTreeMap::new(),
             storage: BTreeMap::new(),
             folders: BTreeSet::new(),
+            snapshots: BTreeMap::new(),
             limits: limits.asked(&manifest.limits),
         };
         if let Some(asked) = manifest.asks.database {
@@ -74,9 +79,30 @@ impl Grants {
                     }
                     granted => missing.push(format!(
                         "database {binding}: the plugin asks for {}, the configuration grants {}",
-                        access_name(asked),
-                        granted.map_or("nothing", access_name)
+                        asked.name(),
+                        granted.map_or("nothing", Access::name)
                     )),
+                }
+            }
+        }
+        if !asked_snapshots.is_empty() {
+            for binding in &named.databases {
+                let granted = match operator {
+                    Operator::BuiltIn => asked_snapshots.clone(),
+                    Operator::Configured(grants) => {
+                        grants.snapshots.get(binding).cloned().unwrap_or_default()
+                    }
+                };
+                if asked_snapshots.is_subset(&granted) {
+                    agreed
+                        .snapshots
+                        .insert(binding.clone(), asked_snapshots.clone());
+                } else {
+                    missing.push(format!(
+                        "snapshots of the database {binding}: the plugin asks for {}, the configuration grants {}",
+                        names(&asked_snapshots, SnapshotRight::name),
+                        names(&granted, SnapshotRight::name)
+                    ));
                 }
             }
         }
@@ -94,8 +120,8 @@ impl Grants {
             } else {
                 missing.push(format!(
                     "storage {binding}: the plugin asks for {}, the configuration grants {}",
-                    right_names(&asked_storage),
-                    right_names(&granted)
+                    names(&asked_storage, StorageRight::name),
+                    names(&granted, StorageRight::name)
                 ));
             }
         }
@@ -142,9 +168,38 @@ impl Grants {
         }
         Err(Failure::refused(format!(
             "the step has the rights {} on the storage {binding}, and this needs {}",
-            right_names(rights),
-            right_name(right)
+            names(rights, StorageRight::name),
+            right.name()
         )))
+    }
+
+    /// Fails unless the right on the managed server of a database is there.
+    pub fn snapshots(&self, binding: &str, right: SnapshotRight) -> Result<(), Failure> {
+        let rights = self
+            .snapshots
+            .get(binding)
+            .ok_or_else(|| not_granted("managed server of a database", binding))?;
+        if rights.contains(&right) {
+            return Ok(());
+        }
+        Err(Failure::refused(format!(
+            "the step has the rights {} on the snapshots of the database {binding}, and this needs {}",
+            names(rights, SnapshotRight::name),
+            right.name()
+        )))
+    }
+
+    /// Fails unless any right on the managed server of a database is there.
+    pub fn any_snapshots(&self, binding: &str) -> Result<(), Failure> {
+        match self.snapshots.contains_key(binding) {
+            true => Ok(()),
+            false => Err(not_granted("managed server of a database", binding)),
+        }
+    }
+
+    /// Databases whose managed servers the step may reach.
+    pub fn managed(&self) -> impl Iterator<Item = &str> {
+        self.snapshots.keys().map(String::as_str)
     }
 
     /// Fails unless the folder may be read.
@@ -170,29 +225,13 @@ fn not_granted(kind: &str, binding: &str) -> Failure {
         .hint("a step is granted the bindings that its parameters name")
 }
 
-fn access_name(access: Access) -> &'static str {
-    match access {
-        Access::Read => "read",
-        Access::Write => "write",
-        Access::Admin => "admin",
-    }
-}
-
-fn right_name(right: StorageRight) -> &'static str {
-    match right {
-        StorageRight::Read => "read",
-        StorageRight::Write => "write",
-        StorageRight::Delete => "delete",
-    }
-}
-
-fn right_names(rights: &BTreeSet<StorageRight>) -> String {
+fn names<R: Copy>(rights: &BTreeSet<R>, name: impl Fn(R) -> &'static str) -> String {
     if rights.is_empty() {
         return "nothing".to_owned();
     }
     rights
         .iter()
-        .map(|right| right_name(*right))
+        .map(|right| name(*right))
         .collect::<Vec<_>>()
         .join(", ")
 }
@@ -212,7 +251,7 @@ mod tests {
             asks: Asks {
                 database: Some(Access::Write),
                 storage: vec![StorageRight::Read],
-                files: false,
+                ..Asks::default()
             },
             limits: Limits::default(),
             parameters: Vec::new(),
@@ -246,7 +285,7 @@ mod tests {
     fn a_refusal_shows_both_sides() {
         let operator = Operator::Configured(OperatorGrants {
             databases: [("app".to_owned(), Access::Read)].into(),
-            storage: BTreeMap::new(),
+            ..OperatorGrants::default()
         });
         let failure = Grants::agree(&plugin(), &named(), &operator, allowed()).unwrap_err();
         insta::assert_snapshot!(failure, @"the plugin my-seed is not granted what it asks for: database app: the plugin asks for write, the configuration grants read; storage main: the plugin asks for read, the configuration grants nothing");
@@ -265,6 +304,7 @@ mod tests {
                 [StorageRight::Read, StorageRight::Delete].into(),
             )]
             .into(),
+            ..OperatorGrants::default()
         });
         let grants = Grants::agree(&plugin(), &named(), &operator, allowed()).unwrap();
         assert_eq!(grants.database("app").unwrap(), Access::Write);
@@ -274,5 +314,45 @@ mod tests {
         );
         assert!(grants.database("other").is_err());
         assert!(grants.storage("main", StorageRight::Delete).is_err());
+    }
+
+    #[test]
+    fn snapshots_are_granted_by_themselves() {
+        let plugin = Manifest {
+            asks: Asks {
+                snapshots: vec![SnapshotRight::Read, SnapshotRight::Delete],
+                ..Asks::default()
+            },
+            ..plugin()
+        };
+        let named = NamedBindings {
+            storage: BTreeSet::new(),
+            ..named()
+        };
+        let granting = |rights: &[SnapshotRight]| {
+            Operator::Configured(OperatorGrants {
+                databases: [("app".to_owned(), Access::Admin)].into(),
+                snapshots: [("app".to_owned(), rights.iter().copied().collect())].into(),
+                ..OperatorGrants::default()
+            })
+        };
+        let failure = Grants::agree(
+            &plugin,
+            &named,
+            &granting(&[SnapshotRight::Read]),
+            allowed(),
+        )
+        .unwrap_err();
+        insta::assert_snapshot!(failure, @"the plugin my-seed is not granted what it asks for: snapshots of the database app: the plugin asks for read, delete, the configuration grants read");
+        let rights = [
+            SnapshotRight::Read,
+            SnapshotRight::Create,
+            SnapshotRight::Delete,
+        ];
+        let grants = Grants::agree(&plugin, &named, &granting(&rights), allowed()).unwrap();
+        assert!(grants.snapshots("app", SnapshotRight::Delete).is_ok());
+        assert!(grants.snapshots("app", SnapshotRight::Create).is_err());
+        assert!(grants.any_snapshots("other").is_err());
+        assert!(grants.database("app").is_err());
     }
 }

@@ -9,6 +9,7 @@ mod large_objects;
 mod objects;
 mod pages;
 mod readers;
+mod reuse;
 mod table_data;
 
 use archive::layout::{self, BackupFolder, BackupId, BackupKind};
@@ -38,6 +39,7 @@ struct Parameters {
     schema_only: bool,
     statistics: bool,
     lock_wait_timeout: Option<String>,
+    reuse: bool,
 }
 
 /// More readers than this help no server, and each holds a connection.
@@ -75,9 +77,25 @@ impl Operation for Backup {
                 "schema_only leaves out the rows that statistics are about",
             ));
         }
+        let filters = parameters.filters()?;
+        if parameters.reuse {
+            if filters != Filters::default() {
+                return Err(Error::invalid_input(
+                    "only plain backups of whole databases are used again: leave filters and statistics out, or reuse",
+                ));
+            }
+            if let Some((folder, manifest)) =
+                reuse::usable(&parameters.database, &parameters.storage)?
+            {
+                run::info(&format!(
+                    "nothing was written since the backup {}",
+                    folder.id
+                ));
+                return told(&folder, &manifest, &parameters.storage, true);
+            }
+        }
         let jobs = parameters.jobs.unwrap_or(1).clamp(1, JOBS_MAX) as usize;
         let begun = run::now();
-        let filters = parameters.filters()?;
         let lock_wait = parameters.lock_wait_timeout.as_deref();
         let (readers, dump) = Readers::open(&parameters.database, &filters, lock_wait)?;
         for warning in &dump.warnings {
@@ -159,21 +177,34 @@ impl Operation for Backup {
         };
         stored.publish(&manifest)?;
 
-        let result = json!({
-            "id": folder.id.to_string(),
-            "prefix": folder.prefix().trim_end_matches('/'),
-            "storage": parameters.storage,
-            "database": server.database,
-            "tables": totals.tables,
-            "rows": totals.rows,
-            "bytes": totals.bytes,
-            "plain_bytes": totals.plain_bytes,
-            "lsn": manifest.snapshot.lsn,
-            "snapshot_time": manifest.snapshot.time,
-        });
-        run::fact("backup", &result)?;
-        Ok(result)
+        told(&folder, &manifest, &parameters.storage, false)
     }
+}
+
+/// The result, which is a fact of the run too.
+fn told(
+    folder: &BackupFolder,
+    manifest: &Manifest,
+    storage: &str,
+    reused: bool,
+) -> Result<serde_json::Value, Error> {
+    let mut result = json!({
+        "id": folder.id.to_string(),
+        "prefix": folder.prefix().trim_end_matches('/'),
+        "storage": storage,
+        "database": manifest.database,
+        "tables": manifest.totals.tables,
+        "rows": manifest.totals.rows,
+        "bytes": manifest.totals.bytes,
+        "plain_bytes": manifest.totals.plain_bytes,
+        "lsn": manifest.snapshot.lsn,
+        "snapshot_time": manifest.snapshot.time,
+    });
+    if reused {
+        result["reused"] = true.into();
+    }
+    run::fact("backup", &result)?;
+    Ok(result)
 }
 
 /// Stores the rows and the large objects.

@@ -10,10 +10,14 @@ use wit_parser::{Resolve, SourceMap, WorldId};
 use crate::{Error, Plugin};
 
 /// The contract, as the plugins' SDK compiles it in.
-const CONTRACT_FILES: [(&str, &str); 7] = [
+const CONTRACT_FILES: [(&str, &str); 8] = [
     ("files.wit", include_str!("../../wit/0.1.0/files.wit")),
     ("postgres.wit", include_str!("../../wit/0.1.0/postgres.wit")),
     ("run.wit", include_str!("../../wit/0.1.0/run.wit")),
+    (
+        "snapshots.wit",
+        include_str!("../../wit/0.1.0/snapshots.wit"),
+    ),
     ("storage.wit", include_str!("../../wit/0.1.0/storage.wit")),
     ("streams.wit", include_str!("../../wit/0.1.0/streams.wit")),
     ("types.wit", include_str!("../../wit/0.1.0/types.wit")),

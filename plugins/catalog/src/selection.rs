@@ -49,7 +49,7 @@ impl Components {
 
 /// Which tables are dumped, and of which the rows; empty for all. As pg_dump's options of these names: "tables" are views,
 /// sequences and foreign tables too.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filters {
     /// Only these, with nothing but what belongs to them: neither schemas nor extensions, functions, types or large objects.
     pub tables: Vec<Pattern>,

@@ -51,6 +51,9 @@ pub struct Asks {
     pub storage: Vec<StorageRight>,
     /// Whether it reads the files of folders.
     pub files: bool,
+    /// What it does with the snapshots of the managed server that a database is on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub snapshots: Vec<SnapshotRight>,
 }
 
 /// Access to a database; each one includes those before it.
@@ -65,6 +68,17 @@ pub enum Access {
     Admin,
 }
 
+impl Access {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 /// What a plugin does with the objects of a storage; none includes another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -75,6 +89,43 @@ pub enum StorageRight {
     Write,
     /// Deletes objects.
     Delete,
+}
+
+impl StorageRight {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// What a plugin does with a managed server and its snapshots; none includes another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SnapshotRight {
+    /// Looks at the server, lists and describes its snapshots.
+    Read,
+    /// Creates snapshots.
+    Create,
+    /// Deletes snapshots.
+    Delete,
+    /// Creates other servers from them.
+    Restore,
+}
+
+impl SnapshotRight {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Create => "create",
+            Self::Delete => "delete",
+            Self::Restore => "restore",
+        }
+    }
 }
 
 /// How much a step may use. An operator may lower and raise these.

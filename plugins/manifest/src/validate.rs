@@ -70,7 +70,12 @@ impl Manifest {
     fn check_asks(&self) -> Result<(), String> {
         for (index, right) in self.asks.storage.iter().enumerate() {
             if self.asks.storage[..index].contains(right) {
-                return Err(format!("asks.storage names {right:?} twice").to_lowercase());
+                return Err(format!("asks.storage names {} twice", right.name()));
+            }
+        }
+        for (index, right) in self.asks.snapshots.iter().enumerate() {
+            if self.asks.snapshots[..index].contains(right) {
+                return Err(format!("asks.snapshots names {} twice", right.name()));
             }
         }
         let named = |kind| {
@@ -78,8 +83,9 @@ impl Manifest {
                 .iter()
                 .any(|parameter| parameter.kind == kind)
         };
+        let on_database = self.asks.database.is_some() || !self.asks.snapshots.is_empty();
         let pairs = [
-            ("database", self.asks.database.is_some(), Kind::Database),
+            ("database", on_database, Kind::Database),
             ("storage", !self.asks.storage.is_empty(), Kind::Storage),
             ("files", self.asks.files, Kind::Folder),
         ];

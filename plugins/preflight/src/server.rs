@@ -100,14 +100,42 @@ fn marker(session: &impl Session) -> Result<Check, Error> {
             "none; `orchestrator mark production` keeps a wrong URL from doing harm",
         ));
     }
+    // A program of another release may have made the table; as JSON its columns can be asked for whether they are there or not.
     let row = session
-        .query("SELECT name FROM orchestrator.environment", &[])?
+        .query(
+            "SELECT e.name, (pg_catalog.to_jsonb(e)->>'system_identifier') AS server, \
+             pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') AS may FROM orchestrator.environment e",
+            &[],
+        )?
         .first()?;
-    Ok(Check::ok(
-        name,
-        match row {
-            Some(row) => row.get::<String>("name")?,
-            None => "none".to_owned(),
-        },
-    ))
+    let Some(row) = row else {
+        return Ok(Check::ok(name, "none"));
+    };
+    let environment: &str = row.get("name")?;
+    let marked: Option<&str> = row.get("server")?;
+    let here: Option<String> = match row.get("may")? {
+        true => Some(
+            session
+                .query_one(
+                    "SELECT system_identifier::text AS server FROM pg_catalog.pg_control_system()",
+                    &[],
+                )?
+                .get("server")?,
+        ),
+        false => None,
+    };
+    let is_elsewhere = marked
+        .zip(here.as_deref())
+        .is_some_and(|(marked, here)| marked != here);
+    Ok(match is_elsewhere {
+        false => Check::ok(name, environment),
+        true => Check::warn(
+            name,
+            format!("{environment}, of another server: it does not count here"),
+            format!(
+                "a copy has it from its original, and pg_upgrade makes another server of one: where this is the {environment} database, \
+                 `orchestrator mark {environment}` again"
+            ),
+        ),
+    })
 }

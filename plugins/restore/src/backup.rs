@@ -63,7 +63,7 @@ impl Backup {
     /// Reads what says what is in it, and looks at the names and lengths of all objects.
     pub fn open(binding: &str, prefix: &str) -> Result<Backup, Error> {
         let store = storage::open(binding)?;
-        if let Some(manifest) = ours::read_manifest(&store, prefix)? {
+        if let Some(manifest) = backups::read_manifest(&store, prefix).map_err(not_ours)? {
             return ours::open(store, prefix, manifest);
         }
         // A key comes before those that it begins.
@@ -278,6 +278,14 @@ fn read_large_objects(files: &Files, toc: &Toc) -> Result<BTreeMap<u32, Vec<Larg
 
 fn corrupt(what: &str, why: impl std::fmt::Display) -> Error {
     unusable(Error::corrupt(format!("{what}: {why}")))
+}
+
+/// A manifest that is damaged is as bad as none.
+fn not_ours(error: Error) -> Error {
+    match error.kind {
+        ErrorKind::Corrupt => unusable(error),
+        _ => error,
+    }
 }
 
 /// For errors from before the first change.

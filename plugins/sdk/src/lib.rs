@@ -38,6 +38,7 @@ mod operation;
 pub mod postgres;
 pub mod random;
 pub mod run;
+pub mod snapshots;
 pub mod storage;
 pub mod streams;
 mod value;

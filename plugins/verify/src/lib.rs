@@ -2,14 +2,12 @@
 
 mod reading;
 
+use archive::layout;
 use archive::manifest::{Comparison, compare};
-use archive::{Manifest, layout};
 use orchestrator_sdk::{Error, Operation, run, storage};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// A manifest that is longer than this is none of a backup.
-const MANIFEST_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// As many as the description of `jobs` in `plugin.toml` says.
 const JOBS_MAX: usize = 64;
 
@@ -36,7 +34,13 @@ impl Operation for Verify {
         run::phase("reading the manifest");
         let store = storage::open(&parameters.storage)?;
         let prefix = parameters.backup.trim_end_matches('/');
-        let manifest = read_manifest(&store, prefix)?;
+        let manifest = backups::read_manifest(&store, prefix)?.ok_or_else(|| {
+            Error::not_found(format!(
+                "there is no backup at {prefix}: {} does not exist",
+                layout::MANIFEST
+            ))
+            .hint("`orchestrator backup list` shows the backups there are")
+        })?;
         let mut stored = Vec::new();
         store.for_each(&format!("{prefix}/"), |object| {
             stored.push((object.key[prefix.len() + 1..].to_owned(), object.bytes));
@@ -86,24 +90,6 @@ impl Operation for Verify {
         .detail(problems.join("; "))
         .hint("take a new backup now, and keep this one until an older copy of it has been looked for"))
     }
-}
-
-fn read_manifest(store: &storage::Store, prefix: &str) -> Result<Manifest, Error> {
-    for name in layout::MANIFESTS {
-        let key = format!("{prefix}/{name}");
-        if store.head(&key)?.is_some() {
-            let bytes = store.read(&key, MANIFEST_BYTES_MAX)?;
-            return Manifest::read(&bytes).map_err(|error| {
-                Error::corrupt(format!("{key}: {error}"))
-                    .hint("verify it again; where it stays so, take a new backup now and look for an older copy of this one")
-            });
-        }
-    }
-    Err(Error::not_found(format!(
-        "there is no backup at {prefix}: {} does not exist",
-        layout::MANIFEST
-    ))
-    .hint("`orchestrator backup list` shows the backups there are"))
 }
 
 orchestrator_sdk::export!(Verify);

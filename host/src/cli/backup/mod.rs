@@ -2,8 +2,6 @@
 
 mod show;
 
-use std::io::{IsTerminal, Write};
-
 use archive::layout::BackupFolder;
 use archive::manifest::Manifest;
 use clap::{Args, Subcommand};
@@ -12,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::globals::{Globals, bind_database};
 use super::output::Output;
 use super::run::{run_and_report, single};
-use super::table;
+use super::{agreement, table};
 use crate::backups;
 use crate::exit;
 use crate::failure::{Failure, FailureKind};
@@ -67,6 +65,9 @@ pub(super) struct CreateCommand {
     /// Why it is taken; stands in the backup's name [default: full]
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
+    /// Take the newest backup in its place, when nothing was written since
+    #[arg(long, conflicts_with_all = ["table", "exclude_table", "exclude_table_data", "schema_only", "statistics"])]
+    reuse: bool,
     /// Read the catalog, show what would be stored, and store nothing
     #[arg(long)]
     dry_run: bool,
@@ -173,6 +174,7 @@ async fn create(command: CreateCommand, project: &Project, output: &Output) -> R
     for (name, given) in [
         ("schema_only", command.schema_only),
         ("statistics", command.statistics),
+        ("reuse", command.reuse),
     ] {
         parameters.insert(name.to_owned(), given.into());
     }
@@ -332,7 +334,7 @@ async fn delete(command: DeleteCommand, project: &Project, output: &Output) -> R
         prefixes.push(folder.prefix().trim_end_matches('/').to_owned());
     }
     if !command.dry_run && !command.yes {
-        agree(&storage.objects.location(), &prefixes)?;
+        agreement::delete(&storage.objects.location(), &prefixes)?;
     }
     let mut parameters = Map::new();
     parameters.insert("storage".to_owned(), name.into());
@@ -340,27 +342,4 @@ async fn delete(command: DeleteCommand, project: &Project, output: &Output) -> R
     let mut request = single("prune", "prune", parameters);
     request.dry_run = command.dry_run;
     run_and_report(project, request, output).await
-}
-
-/// Prints the plan and asks; where nobody can answer, says how to agree.
-fn agree(location: &str, prefixes: &[String]) -> Result<(), Failure> {
-    eprintln!("to be deleted from {location}:");
-    for prefix in prefixes {
-        eprintln!("  {prefix}");
-    }
-    let refusal = || Failure::refused("nothing was deleted").hint("agree with --yes");
-    if !std::io::stdin().is_terminal() {
-        return Err(refusal());
-    }
-    eprint!("delete? [y/N] ");
-    let mut answer = String::new();
-    std::io::stderr()
-        .flush()
-        .and_then(|()| std::io::stdin().read_line(&mut answer))
-        .map_err(|error| Failure::internal(format!("reading the answer: {error}")))?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") {
-        Ok(())
-    } else {
-        Err(refusal())
-    }
 }

@@ -5,6 +5,7 @@ use std::error::Error;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
+use crate::aws;
 use crate::storage::{StorageError, StorageErrorKind};
 
 /// Says what stood against a request. Never prints the request, which holds credentials.
@@ -29,7 +30,7 @@ where
         }
         SdkError::ResponseError(answer) => unreadable(doing, answer.raw().status().as_u16()),
         other => {
-            let cause = chain(other);
+            let cause = aws::chain(other);
             let kind = if cause.to_lowercase().contains("credential") {
                 StorageErrorKind::Unauthenticated
             } else if matches!(other, SdkError::ConstructionFailure(_)) {
@@ -85,25 +86,12 @@ fn kind(status: u16, code: &str) -> StorageErrorKind {
         "AccessDenied" | "AllAccessDisabled" | "AccountProblem" | "InvalidObjectState" => {
             AccessDenied
         }
-        "InvalidAccessKeyId"
-        | "SignatureDoesNotMatch"
-        | "ExpiredToken"
-        | "InvalidToken"
-        | "TokenRefreshRequired"
-        | "MissingSecurityHeader"
-        | "RequestTimeTooSkewed"
-        | "AuthFailure"
-        | "NotSignedUp"
-        | "UnrecognizedClientException" => Unauthenticated,
+        _ if aws::is_unauthenticated(code) => Unauthenticated,
+        _ if aws::is_throttled(code) => Throttled,
         "PermanentRedirect"
         | "TemporaryRedirect"
         | "AuthorizationHeaderMalformed"
         | "IllegalLocationConstraintException" => WrongRegion,
-        "SlowDown"
-        | "Throttling"
-        | "ThrottlingException"
-        | "RequestLimitExceeded"
-        | "TooManyRequests" => Throttled,
         "InternalError" | "ServiceUnavailable" | "RequestTimeout" => Unavailable,
         "PreconditionFailed" | "InvalidRange" | "BadDigest" | "XAmzContentSHA256Mismatch" => {
             Corrupt
@@ -124,24 +112,6 @@ fn kind(status: u16, code: &str) -> StorageErrorKind {
             _ => Other,
         },
     }
-}
-
-/// An error and what caused it, each said once, on one line: the SDK lists all places where it looked for credentials.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        source = cause.source();
-    }
-    let line = text.lines().next().unwrap_or_default();
-    let line = line.trim_end_matches(". Attempted:");
-    line.trim_start_matches("dispatch failure: other: ")
-        .to_owned()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod check;
 mod comparison;
+mod lines;
 mod objects;
 mod seal;
 
@@ -91,9 +92,15 @@ pub struct Snapshot {
     /// As pg_lsn prints it: `0/16B3748`; absent where the user may not ask for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lsn: Option<String>,
+    /// The timeline of that position; absent of a standby.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    /// The timeline of that position.
     pub timeline: Option<u32>,
+    /// The server's `system_identifier`; absent where the user may not ask for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    /// The transactions that it sees, as `pg_current_snapshot` prints them: `735:740:736,738`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transactions: Option<String>,
 }
 
 /// How the database sorts and classifies text.
@@ -161,11 +168,10 @@ pub struct Filters {
 }
 
 impl Manifest {
-    /// The file's bytes: indented JSON and a last line feed. The same manifest gives the same bytes. Its last field, `sha256`, is
+    /// The file's bytes: JSON with a line for each object, and a last line feed. The same manifest gives the same bytes. Its last field, `sha256`, is
     /// the digest of all bytes before the comma that it follows.
     pub fn write(&self) -> Result<Vec<u8>, ManifestError> {
-        let json = serde_json::to_string_pretty(self)
-            .map_err(|error| ManifestError::Invalid(error.to_string()))?;
+        let json = lines::write(self).map_err(|error| ManifestError::Invalid(error.to_string()))?;
         Ok(seal::seal(json).into_bytes())
     }
 

@@ -62,6 +62,8 @@ fn example() -> Manifest {
             time: "2026-01-17T02:00:00Z".to_owned(),
             lsn: Some("0/16B3748".to_owned()),
             timeline: None,
+            system: None,
+            transactions: None,
         },
         encoding: "UTF8".to_owned(),
         locale: Locale {

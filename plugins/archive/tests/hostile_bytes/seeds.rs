@@ -212,6 +212,8 @@ fn manifest(encryption: Option<Encryption>, suffix: &str) -> Manifest {
             time: "2026-01-17T02:00:00Z".to_owned(),
             lsn: Some("0/16B3748".to_owned()),
             timeline: Some(1),
+            system: Some("7301234567890123456".to_owned()),
+            transactions: Some("735:740:736,738".to_owned()),
         },
         encoding: "UTF8".to_owned(),
         locale: Locale {

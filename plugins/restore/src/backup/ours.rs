@@ -7,20 +7,8 @@ use archive::{Manifest, Toc, layout};
 use orchestrator_sdk::Error;
 use orchestrator_sdk::storage::Store;
 
-use super::{Backup, FILE_BYTES_MAX, Facts, Files, corrupt, read_large_objects, unusable};
+use super::{Backup, Facts, Files, corrupt, read_large_objects, unusable};
 use crate::entries::describe;
-
-/// The manifest below the prefix; `None` where there is none.
-pub fn read_manifest(store: &Store, prefix: &str) -> Result<Option<Manifest>, Error> {
-    for name in layout::MANIFESTS {
-        let key = format!("{prefix}/{name}");
-        if store.head(&key)?.is_some() {
-            let manifest = Manifest::read(&store.read(&key, FILE_BYTES_MAX)?);
-            return manifest.map(Some).map_err(|error| corrupt(&key, error));
-        }
-    }
-    Ok(None)
-}
 
 /// Holds the manifest against what is stored and against the table of contents.
 pub fn open(store: Store, prefix: &str, manifest: Manifest) -> Result<Backup, Error> {

@@ -1,0 +1,66 @@
+//! What snapshots are called and tagged.
+
+use archive::civil_time::CivilTime;
+use orchestrator_sdk::run;
+use orchestrator_sdk::snapshots::Snapshot;
+
+/// The tag that names the run; servers made by a run carry it too.
+const RUN: &str = "orchestrator:run-id";
+
+/// `app-pre-migrate-2026-01-17t02-00-00z-1f2e3d4c`: in the order of their times, and each run its own.
+pub fn name(server: &str, kind: &str, begun: u64, run: &str) -> String {
+    let time = CivilTime::from_unix_ms(begun)
+        .file_name()
+        .to_ascii_lowercase();
+    let run: String = run.chars().filter(|c| *c != '-').collect();
+    // The end of a UUIDv7 is its random part.
+    let end = &run[run.len().saturating_sub(8)..];
+    format!("{server}-{}-{time}-{end}", words(kind))
+}
+
+/// What of a text can stand in a name: letters, digits and single hyphens.
+fn words(text: &str) -> String {
+    text.split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join("-")
+        .to_ascii_lowercase()
+}
+
+/// For people who look at the provider's console.
+pub fn tags(kind: &str) -> Vec<(String, String)> {
+    [
+        (RUN, run::id()),
+        ("orchestrator:kind", kind.to_owned()),
+        ("orchestrator:by", run::host()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .to_vec()
+}
+
+/// Whether it is of this run.
+pub fn is_ours(snapshot: &Snapshot) -> bool {
+    let run = run::id();
+    snapshot
+        .tags
+        .iter()
+        .any(|(name, value)| name == RUN && *value == run)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_what_they_are_of() {
+        assert_eq!(
+            name(
+                "app",
+                "Before 1.4!",
+                1_768_615_200_000,
+                "0198c0de-0000-7000-8000-00001f2e3d4c"
+            ),
+            "app-before-1-4-2026-01-17t02-00-00z-1f2e3d4c"
+        );
+    }
+}
