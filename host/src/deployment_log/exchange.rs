@@ -85,7 +85,10 @@ impl DeploymentLog {
             return Ok(0);
         }
         layout::ensure(client).await?;
-        let plan = plan(&self.journal.read()?, &table::statuses(client, None).await?);
+        let plan = plan(
+            &*self.journal.read()?,
+            &table::statuses(client, None).await?,
+        );
         let pulled = self.clean(table::fetch(client, &plan.pull).await?);
         // In one write: a compaction in between could drop rows that are still thought safe in the table.
         self.journal.append(

@@ -42,7 +42,7 @@ impl DeploymentLog {
             open.map(|run| run.record.run_id).collect()
         };
         let mut claims = Vec::new();
-        for run in open(&self.journal.read()?) {
+        for run in open(&*self.journal.read()?) {
             claims.extend(Claim::take(&self.paths.state, run)?);
         }
         if claims.is_empty() {

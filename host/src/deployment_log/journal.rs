@@ -3,15 +3,17 @@
 //! Writers of all processes take turns by a lock on `journal.lock`. A line torn by a crash or a full disk is cut off by
 //! the next writer. Readers need no lock: they see whole lines, of the old file or of the compacted one.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
 use super::error::LogError;
 use super::history::{Event, History, Line};
+use super::known::Known;
 use super::replace::{lock, replace};
 
 /// Bytes from which the journal is compacted: some ten thousand events.
@@ -29,6 +31,7 @@ pub(super) struct Journal {
     lock: PathBuf,
     pub compact_from: u64,
     pub kept_runs: usize,
+    known: Arc<Mutex<Known>>,
 }
 
 impl Journal {
@@ -45,6 +48,7 @@ impl Journal {
             lock,
             compact_from: COMPACT_FROM,
             kept_runs: KEPT_RUNS,
+            known: Arc::default(),
         })
     }
 
@@ -69,28 +73,13 @@ impl Journal {
     }
 
     /// Every run that the journal knows.
-    pub fn read(&self) -> Result<History, LogError> {
-        let bytes = match fs::read(&self.path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(History::default()),
-            Err(error) => return Err(LogError::file("read the journal", &self.path)(error)),
-        };
-        let mut history = History::default();
-        for bytes in bytes.split_inclusive(|byte| *byte == b'\n') {
-            match serde_json::from_slice(bytes) {
-                Ok(line) => history.apply(line),
-                // Without its end of line it is still being written, or torn.
-                Err(_) if !bytes.ends_with(b"\n") => {}
-                Err(_) if bytes.trim_ascii().is_empty() => {}
-                Err(error) => {
-                    tracing::warn!(journal = %self.path.display(), %error, "the journal holds a line that cannot be read; it is kept");
-                    history
-                        .unreadable
-                        .push(String::from_utf8_lossy(bytes).trim_end().to_owned());
-                }
-            }
+    pub fn read(&self) -> Result<Arc<History>, LogError> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = known.catch_up(&self.path);
+        if read.is_err() {
+            *known = Known::default();
         }
-        Ok(history)
+        read.map_err(LogError::file("read the journal", &self.path))
     }
 
     fn write(&self, lines: &[u8]) -> io::Result<u64> {
@@ -188,6 +177,7 @@ fn first_line(path: &Path) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::super::record::{RunRecord, Status, Trigger};

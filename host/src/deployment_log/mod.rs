@@ -19,6 +19,7 @@ mod facts;
 mod history;
 mod interruption;
 mod journal;
+mod known;
 mod layout;
 mod listing;
 mod markdown;
