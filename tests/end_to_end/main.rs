@@ -22,6 +22,7 @@ mod restoring;
 mod reusing;
 mod round_trips;
 mod scripts;
+mod seeding;
 mod showing;
 mod snapshots;
 mod stock_archives;

@@ -26,7 +26,7 @@ pub(super) enum MigrateCommand {
     Deploy(DeployCommand),
     /// Settle a migration that failed
     Resolve(ResolveCommand),
-    /// Drop everything in a local database, and apply all migrations
+    /// Drop everything in a local database, apply all migrations, and write the seeds
     Reset(ResetCommand),
     /// Declare migrations as applied to a database that has them already
     Baseline(BaselineCommand),
@@ -119,6 +119,9 @@ pub(super) struct AfterBackup {
 pub(super) struct ResetCommand {
     #[command(flatten)]
     place: WhereFlags,
+    /// Do not write the seeds afterwards
+    #[arg(long)]
+    skip_seed: bool,
     /// Show what would be dropped
     #[arg(long)]
     dry_run: bool,
@@ -231,6 +234,13 @@ pub(super) async fn execute(
             }
             let mut request = request("reset", &command.place, []);
             request.dry_run = command.dry_run;
+            // A dry run has dropped nothing that seeds could be written into.
+            if !command.skip_seed && !command.dry_run && project.config.seeds.is_dir() {
+                request.steps.push(StepRequest {
+                    plugin: "seed".to_owned(),
+                    parameters: Map::new(),
+                });
+            }
             run_and_report(&project, request, output).await
         }
         MigrateCommand::Baseline(command) => {

@@ -16,6 +16,7 @@ mod progress;
 pub mod reference;
 mod restore;
 mod run;
+mod seed;
 mod signals;
 mod snapshot;
 mod table;
@@ -47,7 +48,7 @@ enum Command {
     Init(init::InitCommand),
     /// Test connections, storages and plugins, and say what to do
     Check,
-    /// Run a job: built in are backup, verify, migrate, pre-migrate and deploy
+    /// Run a job: built in are backup, verify, migrate, seed, pre-migrate and deploy
     Run(run::RunCommand),
     /// Create, list, show, verify and delete backups
     #[command(subcommand)]
@@ -57,6 +58,8 @@ enum Command {
     /// Write, apply and settle migrations
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
+    /// Write the seeds that are meant for the environment
+    Seed(seed::SeedCommand),
     /// Have AWS RDS take snapshots of a database's server, list them, restore them
     #[command(subcommand)]
     Snapshot(snapshot::SnapshotCommand),
@@ -120,6 +123,7 @@ async fn dispatch(cli: Cli, output: &Output) -> ExitCode {
         Command::Backup(command) => backup::execute(command, &globals, output).await,
         Command::Restore(command) => restore::execute(command, &globals, output).await,
         Command::Migrate(command) => migrate::execute(command, &globals, output).await,
+        Command::Seed(command) => seed::execute(command, &globals, output).await,
         Command::Snapshot(command) => snapshot::execute(command, &globals, output).await,
         Command::Mark(command) => mark::execute(command, &globals, output).await,
         Command::Log(command) => log::execute(command, &globals, output).await,

@@ -13,7 +13,7 @@ use crate::jobs::{self, Consent, Project, RunOutcome, RunRequest, StepRequest};
 
 #[derive(Debug, Args)]
 pub(super) struct RunCommand {
-    /// The job: one of the configuration's, or backup, verify, migrate, pre-migrate or deploy
+    /// The job: one of the configuration's, or backup, verify, migrate, seed, pre-migrate or deploy
     job: String,
     /// A parameter for every step that has it; may be repeated
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_parameter)]

@@ -152,7 +152,14 @@ fn without_a_file_a_database_url_is_enough() {
     assert_eq!(config.environment(), Environment::Local);
     assert_eq!(
         config.jobs.keys().map(Name::as_str).collect::<Vec<_>>(),
-        ["backup", "deploy", "migrate", "pre-migrate", "verify"]
+        [
+            "backup",
+            "deploy",
+            "migrate",
+            "pre-migrate",
+            "seed",
+            "verify"
+        ]
     );
     assert_eq!(config.job("backup").unwrap().steps.len(), 1);
 }

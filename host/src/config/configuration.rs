@@ -9,7 +9,7 @@ use super::log::{self, LogSettings};
 use super::name::Name;
 use super::plugins::{self, PluginGrant};
 use super::reader::{Document, Section};
-use super::reference::{ENVIRONMENT, MIGRATIONS_FOLDER, MIGRATIONS_SNAPSHOT};
+use super::reference::{ENVIRONMENT, MIGRATIONS_FOLDER, MIGRATIONS_SNAPSHOT, SEEDS_FOLDER};
 use super::storage::{self, StorageBinding};
 use crate::database::{ConnectionSettings, ProcessEnvironment};
 use std::collections::BTreeMap;
@@ -34,6 +34,8 @@ pub struct Config {
     pub log: LogSettings,
     /// Where migrations are.
     pub migrations: MigrationSettings,
+    /// `[seeds] folder`: a file for each set of rows.
+    pub seeds: PathBuf,
     /// Those of the file and the built-in ones.
     pub jobs: BTreeMap<Name, Job>,
     /// Plugins that are not built in.
@@ -204,6 +206,10 @@ impl Config {
             stated_environment: sources.environment.or(stated),
             log: log::read(root, &databases)?,
             migrations,
+            seeds: root
+                .section("seeds", "seeds")?
+                .required(&SEEDS_FOLDER)?
+                .value,
             databases,
             storage,
             jobs,

@@ -56,12 +56,17 @@ impl SafetyNet {
 }
 
 /// Jobs that need no configuration, on the usual database and storage: the plugins of their steps.
-fn built_in_jobs(net: SafetyNet) -> [(&'static str, &'static str, Vec<&'static str>); 5] {
+fn built_in_jobs(net: SafetyNet) -> [(&'static str, &'static str, Vec<&'static str>); 6] {
     let guarded = |last: &[&'static str]| [&["preflight"], net.plugins(), last].concat();
     [
         ("backup", "Take a backup.", vec!["backup"]),
         ("verify", "Check the newest backup.", vec!["verify"]),
         ("migrate", "Apply what is pending.", vec!["migrate"]),
+        (
+            "seed",
+            "Write the seeds that are meant for the environment.",
+            vec!["seed"],
+        ),
         (
             "pre-migrate",
             "Look whether the database is ready, and take a backup that is read back, or a snapshot.",

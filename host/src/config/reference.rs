@@ -202,6 +202,9 @@ keys! {
     MIGRATIONS_SNAPSHOT = "migrations.snapshot", Kind::OneOf(&["backup", "rds", "both"]), Some("backup"),
         "What pre-migrate and deploy take first: a backup that is read back, a snapshot of the server by AWS RDS, or both.";
 
+    SEEDS_FOLDER = "seeds.folder", Kind::Path, Some("seeds"),
+        "The folder of seeds: a file for each set of rows.";
+
     JOB_DESCRIPTION = "jobs.<name>.description", Kind::Text, None,
         "What the job is for.";
     JOB_STEPS = "jobs.<name>.steps", Kind::Steps, None,
@@ -277,6 +280,7 @@ mod tests {
                 "storage",
                 "log",
                 "migrations",
+                "seeds",
                 "jobs",
                 "plugins",
                 "limits"

@@ -34,6 +34,13 @@ pub(super) fn complete(
     }
     let mut complete = Map::new();
     for parameter in &manifest.parameters {
+        let is_given = given.contains_key(&parameter.name);
+        if parameter.kind == Kind::Environment && is_given {
+            return Err(Failure::invalid_input(format!(
+                "the parameter {} of {} is nobody's to set: the configuration and the database say it",
+                parameter.name, manifest.name
+            )));
+        }
         let value = match given.get(&parameter.name) {
             Some(value) => Some(accepted(manifest, parameter, value)?),
             None => match (parameter.kind, &parameter.default) {

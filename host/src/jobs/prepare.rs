@@ -1,5 +1,6 @@
 //! Whether a run may do what it is asked for: everything is planned and judged before anything has an effect.
 
+use manifest::{Kind, Parameter};
 use serde_json::Map;
 
 use super::plan::{PlannedStep, plan};
@@ -21,12 +22,13 @@ pub(super) struct Prepared {
 
 /// Plans all steps, and refuses what an environment does not allow.
 pub(super) async fn prepare(project: &Project, request: &RunRequest) -> Result<Prepared, Failure> {
-    let steps = plan(project, &request.steps, &request.overrides).await?;
+    let mut steps = plan(project, &request.steps, &request.overrides).await?;
+    let told = tell_environments(project, &mut steps).await?;
     let way_back = match request.auto_restore {
         true => Some(way_back(project, &steps).await?),
         false => None,
     };
-    let mut environment = None;
+    let mut environment = told;
     for (at, step) in steps.iter().chain(&way_back).enumerate() {
         let effect = rules::effect(&step.plugin.manifest.name, &step.parameters);
         if effect == Effect::Harmless && !leads_to_a_migration(&steps, at) {
@@ -51,6 +53,28 @@ pub(super) async fn prepare(project: &Project, request: &RunRequest) -> Result<P
         way_back,
         environment,
     })
+}
+
+/// Fills in the parameters by which plugins hear of the environment; the strictest of those told.
+async fn tell_environments(
+    project: &Project,
+    steps: &mut [PlannedStep],
+) -> Result<Option<Environment>, Failure> {
+    let mut strictest = None;
+    for step in steps {
+        let asks = |parameter: &&Parameter| parameter.kind == Kind::Environment;
+        let Some(parameter) = step.plugin.manifest.parameters.iter().find(asks) else {
+            continue;
+        };
+        let mut found = Environment::Local;
+        for database in &step.named.databases {
+            found = found.max(rules::environment(project, database).await?);
+        }
+        step.parameters
+            .insert(parameter.name.clone(), found.name().into());
+        strictest = strictest.max(Some(found));
+    }
+    Ok(strictest)
 }
 
 /// A backup before a migration: how to go back depends on the environment.

@@ -83,7 +83,12 @@ impl Project {
     pub fn folder(&self, name: &str) -> Result<&Path, Failure> {
         match name {
             "migrations" => Ok(&self.config.migrations.folder),
-            other => Err(unknown("folder", other, std::iter::once("migrations"))),
+            "seeds" => Ok(&self.config.seeds),
+            other => Err(unknown(
+                "folder",
+                other,
+                ["migrations", "seeds"].into_iter(),
+            )),
         }
     }
 

@@ -195,6 +195,9 @@ pub enum Kind {
     Storage,
     /// A string: the name of a folder's binding.
     Folder,
+    /// A string that nobody sets: the host says which environment the step's database belongs to (`local`, `staging`, `production`), the
+    /// stricter of the configuration's and the database's own word.
+    Environment,
     /// A string: a backup as people name it (`latest`, an id); the plugin gets the prefix of its folder in the storage.
     /// A step that names none gets the backup that the same run made before, or the latest one.
     Backup,
@@ -204,9 +207,12 @@ impl Kind {
     /// Whether a JSON value is of this kind.
     pub fn accepts(self, value: &Value) -> bool {
         match self {
-            Self::Text | Self::Database | Self::Storage | Self::Folder | Self::Backup => {
-                value.is_string()
-            }
+            Self::Text
+            | Self::Database
+            | Self::Storage
+            | Self::Folder
+            | Self::Environment
+            | Self::Backup => value.is_string(),
             Self::Integer => value.is_i64(),
             Self::Boolean => value.is_boolean(),
             Self::List => value
@@ -225,6 +231,7 @@ impl Kind {
             Self::Database => "the name of a database",
             Self::Storage => "the name of a storage",
             Self::Folder => "the name of a folder",
+            Self::Environment => "what the host says",
             Self::Backup => "a backup's id",
         }
     }

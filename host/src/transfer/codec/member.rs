@@ -12,8 +12,8 @@ const HEADER: [u8; 16] = [0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255, 8, 0, b'O', b'R'
 /// CRC-32 and length of what is inside.
 const TRAILER_BYTES: usize = 8;
 
-/// What is decompressed at once: twice what is compressed at once. A bomb makes no more of itself.
-const BLOCK_BYTES_MAX: usize = 2 * super::BLOCK_BYTES;
+/// What is decompressed at once: several times what is compressed at once. A bomb makes no more of itself.
+const BLOCK_BYTES_MAX: usize = 4 * super::BLOCK_BYTES;
 
 /// Compresses a block into `output`, in place of what is in there.
 pub fn write(

@@ -16,7 +16,7 @@ use crate::failure::Failure;
 
 /// What is compressed at once, each block so that it can be decompressed on its own: large enough that the window of a codec is
 /// cold for a small part of it, small enough that a hundred of them fit in memory.
-pub const BLOCK_BYTES: usize = 2 * 1024 * 1024;
+pub const BLOCK_BYTES: usize = 1024 * 1024;
 
 /// Passes whole blocks through `step`; one empty block where there is nothing at all.
 fn blocks<F>(chunks: Chunks, step: F) -> Chunks

@@ -1,0 +1,30 @@
+//! The folder of seeds.
+
+use orchestrator_sdk::{Error, ErrorKind, files};
+use seeds::{Format, Set};
+
+/// All sets, in the order of their files' names; folders below it are not looked into: there are the files that sets name.
+pub fn read(binding: &str) -> Result<Vec<Set>, Error> {
+    let source = files::open(binding).map_err(|error| match error.kind {
+        ErrorKind::NotFound => error.hint("name it: --seeds FOLDER, or `folder` under [seeds]"),
+        _ => error,
+    })?;
+    let entries = source.entries()?;
+    let wanted = entries.iter().filter(|entry| {
+        !entry.path.contains('/')
+            && !entry.path.starts_with('.')
+            && Format::of(&entry.path).is_some()
+    });
+    let mut sets: Vec<Set> = Vec::new();
+    for (path, text) in source.texts(wanted)? {
+        let set = Set::read(path, text).map_err(|error| Error::invalid_input(error.to_string()))?;
+        if sets.iter().any(|other| other.name == set.name) {
+            return Err(Error::invalid_input(format!(
+                "two files declare a set named {}",
+                set.name
+            )));
+        }
+        sets.push(set);
+    }
+    Ok(sets)
+}
