@@ -1,6 +1,9 @@
 //! Builds the built-in plugins and writes `builtin.rs`, the table through which the host embeds them.
 //!
-//! A folder of `plugins/` that holds a `plugin.toml` is a built-in plugin.
+//! A folder of `plugins/` that holds a `plugin.toml` is a built-in plugin. `build/sdk.rs` embeds what their authors depend on.
+
+#[path = "build/sdk.rs"]
+mod sdk;
 
 use std::error::Error;
 use std::fmt::Write;
@@ -12,6 +15,12 @@ use builder::Builder;
 fn main() {
     if let Err(error) = embed_plugins() {
         eprintln!("building the built-in plugins: {error}");
+        if let Some(hint) = error
+            .downcast_ref::<builder::Error>()
+            .and_then(builder::Error::hint)
+        {
+            eprintln!("{hint}");
+        }
         process::exit(1);
     }
 }
@@ -19,6 +28,8 @@ fn main() {
 fn embed_plugins() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let plugins = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../plugins");
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=build");
     let mut crates = Vec::new();
     for entry in plugins.read_dir()? {
         let folder = entry?.path();
@@ -50,7 +61,7 @@ fn embed_plugins() -> Result<(), Box<dyn Error>> {
     }
     table.push_str("];\n");
     fs::write(out.join("builtin.rs"), table)?;
-    Ok(())
+    sdk::embed(&plugins, &out)
 }
 
 /// `target/plugins`, which outlives this script's own folder (`target/<profile>/build/<crate>/out`), so that a change of

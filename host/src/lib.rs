@@ -2,6 +2,7 @@
 //!
 //! Imports point one way: cli -> jobs -> plugins -> capabilities -> transfer, storage, snapshots, database. Nothing below `cli` prints.
 
+pub mod authoring;
 pub mod aws;
 pub mod backups;
 pub mod capabilities;
@@ -14,6 +15,8 @@ pub mod exit;
 pub mod failure;
 pub mod jobs;
 pub mod plugins;
+pub mod private_server;
 pub mod snapshots;
 pub mod storage;
+pub mod text;
 pub mod transfer;

@@ -7,16 +7,16 @@ use end_to_end::{Moto, PostgresServer, Project, Version, cache_folder, repositor
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_orchestrator");
 
-/// A block of commands of the page.
-struct Block {
+/// A block of commands of a page.
+pub(crate) struct Block {
     /// What has to be the case before, when that changes.
-    scene: Option<String>,
+    pub scene: Option<String>,
     /// It says that the command fails.
-    fails: bool,
-    commands: String,
+    pub fails: bool,
+    pub commands: String,
 }
 
-fn blocks(page: &str) -> Vec<Block> {
+pub(crate) fn blocks(page: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut scene = None;
     let mut inside = false;

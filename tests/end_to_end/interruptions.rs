@@ -22,7 +22,7 @@ fn wait_for_bytes(project: &Project) {
     wait_for("a backup begins", || !files(&backups).is_empty());
 }
 
-fn signal(child: &Child, name: &str) {
+pub(crate) fn signal(child: &Child, name: &str) {
     let status = Command::new("kill")
         .args([&format!("-{name}"), &child.id().to_string()])
         .status();

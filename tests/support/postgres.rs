@@ -213,7 +213,7 @@ impl PostgresServer {
         migrations.sort();
         for file in migrations
             .iter()
-            .chain([&repository.join("seeds/qconnect.sql")])
+            .chain([&repository.join("tests/support/example_rows.sql")])
         {
             let sql = fs::read_to_string(file).expect("an SQL file");
             self.psql(name, &sql);

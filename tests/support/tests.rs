@@ -22,7 +22,8 @@ fn both_releases_hold_the_example_and_seed_it_twice() {
 
         server.create_example("example");
         let once = server.pg_dump("example");
-        let seed = fs::read_to_string(crate::repository().join("seeds/qconnect.sql")).unwrap();
+        let seed =
+            fs::read_to_string(crate::repository().join("tests/support/example_rows.sql")).unwrap();
         server.psql("example", &seed);
         assert_eq!(server.pg_dump("example"), once);
         let rows = server.psql(

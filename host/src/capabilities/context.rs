@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use archive::layout::MANIFESTS;
@@ -12,11 +12,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wasmtime::component::ResourceTable;
 
+use super::growth::Watcher;
 use super::scratch::Scratches;
 use crate::database::ConnectionSettings;
 use crate::failure::{Failure, FailureKind};
 use crate::plugins::grants::Grants;
-use crate::plugins::limits::MemoryLimiter;
+use crate::plugins::limits::{MemoryLimiter, StepLimits};
 use crate::snapshots::ManagedServer;
 use crate::storage::{self, Key, Storage, StorageError};
 use crate::transfer::{Keys, Progress, Tasks};
@@ -26,6 +27,8 @@ use crate::transfer::{Keys, Progress, Tasks};
 pub struct Bindings {
     /// By the name of the binding.
     pub databases: BTreeMap<String, ConnectionSettings>,
+    /// The same as the operator reaches them, where a step has a role of its own.
+    pub watched_as: BTreeMap<String, ConnectionSettings>,
     /// By the name of the binding.
     pub storage: BTreeMap<String, BoundStorage>,
     /// By the name of the binding.
@@ -64,11 +67,9 @@ pub struct Stop {
     token: CancellationToken,
     over: CancellationToken,
     told: Arc<AtomicBool>,
-    reason: Arc<AtomicU8>,
+    has_exceeded: Arc<AtomicBool>,
+    reason: Arc<OnceLock<Failure>>,
 }
-
-const CANCELLED: u8 = 1;
-const DEADLINE: u8 = 2;
 
 impl Stop {
     /// Ends with `parent` too.
@@ -108,17 +109,27 @@ impl Stop {
 
     /// The deadline of the step has passed.
     pub fn deadline(&self) {
-        let _ = self
-            .reason
-            .compare_exchange(0, DEADLINE, Ordering::SeqCst, Ordering::SeqCst);
-        self.token.cancel();
+        self.end(
+            Failure::new(FailureKind::Timeout, "the step's deadline has passed")
+                .hint("raise `deadline` in the limits"),
+        );
+    }
+
+    /// The step uses up what is not its own: there is no time to go on with that.
+    pub fn exceeded(&self, failure: Failure) {
+        self.has_exceeded.store(true, Ordering::SeqCst);
+        self.end(failure);
+        self.over.cancel();
     }
 
     /// Somebody wants the run to end.
     pub fn cancel(&self) {
-        let _ = self
-            .reason
-            .compare_exchange(0, CANCELLED, Ordering::SeqCst, Ordering::SeqCst);
+        self.end(Failure::cancelled());
+    }
+
+    /// The first reason stays.
+    fn end(&self, reason: Failure) {
+        let _ = self.reason.set(reason);
         self.token.cancel();
     }
 
@@ -127,13 +138,18 @@ impl Stop {
         self.token.is_cancelled()
     }
 
+    /// What the step used up that is not its own: then it has failed, whatever the plugin says.
+    pub fn excess(&self) -> Option<Failure> {
+        let has_exceeded = self.has_exceeded.load(Ordering::SeqCst);
+        has_exceeded.then(|| self.failure())
+    }
+
     /// The reason, once the step must end.
     pub fn failure(&self) -> Failure {
-        match self.reason.load(Ordering::SeqCst) {
-            DEADLINE => Failure::new(FailureKind::Timeout, "the step's deadline has passed")
-                .hint("raise `deadline` in the limits"),
-            _ => Failure::cancelled(),
-        }
+        self.reason
+            .get()
+            .cloned()
+            .unwrap_or_else(Failure::cancelled)
     }
 
     /// Waits for `work`, but no longer than until the step must end (or, once the plugin was told, until its grace is over).
@@ -183,9 +199,17 @@ pub struct StepContext {
     pub(super) log_bytes_left: usize,
     pub(super) report: StepReport,
     pub(super) report_bytes_left: usize,
+    /// More warnings came than are kept, and that was said.
+    pub(super) warnings_cut: bool,
     pub(super) connections: Arc<AtomicUsize>,
+    /// Bytes that the plugin handed over and that nobody has read yet.
+    pub(super) handed_over: Arc<AtomicUsize>,
+    /// The name of a plugin that is not built in.
+    pub(super) configured: Option<String>,
     /// Databases that were connected to, by the names of their bindings.
     pub(super) reached: BTreeSet<String>,
+    /// By the names of the databases, of a plugin that is not built in.
+    pub(super) watchers: BTreeMap<String, Watcher>,
 }
 
 /// Everything that a step's context is made of.
@@ -204,6 +228,8 @@ pub struct StepSetup {
     pub run: Uuid,
     /// The same seed gives the plugin the same random numbers.
     pub seed: u64,
+    /// The name of a plugin that is not built in: its lines in the log begin with it.
+    pub configured: Option<String>,
 }
 
 impl StepContext {
@@ -235,8 +261,12 @@ impl StepContext {
             run: setup.run,
             random: setup.seed,
             report: StepReport::default(),
+            warnings_cut: false,
             connections: Arc::default(),
+            handed_over: Arc::default(),
+            configured: setup.configured,
             reached: BTreeSet::new(),
+            watchers: BTreeMap::new(),
         }
     }
 
@@ -261,6 +291,11 @@ impl StepContext {
             }
             leftovers
         }
+    }
+
+    /// What the step may use up.
+    pub fn limits(&self) -> &StepLimits {
+        &self.grants.limits
     }
 
     /// Takes what the step told.
@@ -310,27 +345,16 @@ impl Unpublished {
     }
 }
 
-/// Text from a plugin without what a terminal would obey: control characters and bidirectional overrides.
-pub fn printable(text: &str) -> String {
-    text.chars()
-        .filter(|c| *c == '\n' || *c == '\t' || !(c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn terminal_escapes_are_removed() {
-        assert_eq!(printable("a\x1b[31mb\u{202e}c\r\n\td\0"), "a[31mbc\n\td");
-    }
 
     #[tokio::test]
     async fn a_stopped_step_waits_no_longer_and_says_why() {
         let stop = Stop::default();
         stop.deadline();
         stop.cancel();
+        assert!(!stop.is_over());
         let failure = stop
             .race(std::future::pending::<Result<(), Failure>>())
             .await

@@ -3,6 +3,7 @@
 
 pub mod context;
 mod files;
+mod growth;
 mod postgres;
 mod rows;
 mod run;
@@ -45,6 +46,7 @@ pub mod v0_1_0 {
 }
 
 use crate::failure::{Failure, FailureKind};
+use crate::text::printable;
 use v0_1_0::orchestrator::plugin::types;
 
 /// Adds the contract's imports, and nothing else, to a linker.
@@ -99,10 +101,10 @@ impl From<types::Error> for Failure {
                 types::ErrorKind::Unsupported => FailureKind::Unsupported,
                 types::ErrorKind::Internal => FailureKind::Internal,
             },
-            message: context::printable(&error.message),
-            sqlstate: error.sqlstate.map(|text| context::printable(&text)),
-            detail: error.detail.map(|text| context::printable(&text)),
-            hint: error.hint.map(|text| context::printable(&text)),
+            message: printable(&error.message),
+            sqlstate: error.sqlstate.map(|text| printable(&text)),
+            detail: error.detail.map(|text| printable(&text)),
+            hint: error.hint.map(|text| printable(&text)),
         }
     }
 }

@@ -9,11 +9,12 @@ use tokio_postgres::SimpleQueryMessage;
 use wasmtime::component::Resource;
 
 use super::context::StepContext;
+use super::growth;
 use super::rows::{RowCursor, check_count};
 use super::scratch::Scratch;
 use super::scripts;
 use super::sessions::{Beginning, Link, Server, Session, Transaction};
-use super::statements::{check_copy, check_statement};
+use super::statements::{check_copy, check_script, check_script_within, check_statement};
 use super::streams::ByteSource;
 use super::v0_1_0::orchestrator::plugin::postgres::{
     self as wire, Host, HostConnection, HostRows, HostTransaction, Isolation, Step, Target,
@@ -78,6 +79,23 @@ impl StepContext {
         Ok((taken, meters))
     }
 
+    /// Once for each binding: a plugin that writes as a superuser is kept in by nothing.
+    fn warn_of_superuser(&mut self, binding: &str, session: &Session) {
+        let is_told = self.reached.contains(binding);
+        let Some(name) = &self.configured else {
+            return;
+        };
+        if !session.server.is_superuser || session.access < Access::Write || is_told {
+            return;
+        }
+        self.report.warnings.push(format!(
+            "the plugin {name} has the access `{}` to the database {binding} as {}, a superuser: it can do there what the server's \
+             own user can; give the binding another role, or grant tables instead",
+            session.access.name(),
+            session.server.user,
+        ));
+    }
+
     pub(super) fn bound_database(&self, binding: &str) -> Result<&ConnectionSettings, Failure> {
         self.bindings
             .databases
@@ -115,6 +133,15 @@ impl StepContext {
                     .hint("the limit is `connections` in the plugin's manifest and grants"),
             );
         }
+        if self.configured.is_some() && !self.watchers.contains_key(&settings.database) {
+            // The plugin's own role may have no more connections than the plugin.
+            let watched_as = self.bindings.watched_as.get(&binding).unwrap_or(&settings);
+            let watched_as = watched_as.with_database(&settings.database);
+            let limit = self.grants.limits.database_growth;
+            let watching = growth::watch(watched_as, &binding, limit, self.stop.clone());
+            let watcher = self.stop.race(watching).await?;
+            self.watchers.insert(settings.database.clone(), watcher);
+        }
         let stop = self.stop.clone();
         let tasks = self.tasks.clone();
         let count = self.connections.clone();
@@ -125,6 +152,7 @@ impl StepContext {
                 let connection = reach(&settings, was_there).await?;
                 let link = Link::new(connection, tasks, count);
                 let (mut server, process) = introduce(&link, bound_database).await?;
+                link.served_by(process, &settings);
                 server.schema.clone_from(&settings.schema);
                 if database::changes_sessions(link.client(), process, &settings).await? {
                     return Err(pooled(&name));
@@ -136,6 +164,7 @@ impl StepContext {
                 })
             })
             .await?;
+        self.warn_of_superuser(&binding, &session);
         self.reached.insert(binding);
         self.keep(session)
     }
@@ -206,6 +235,7 @@ impl HostConnection for StepContext {
             },
             read_only: options.read_only || session.access == Access::Read,
             snapshot: options.snapshot,
+            is_reading: session.access == Access::Read,
         };
         let transaction = self
             .stop
@@ -223,6 +253,9 @@ impl HostConnection for StepContext {
     ) -> Result<Resource<Transfer>, Failure> {
         let link = writable(self.held(&connection)?)?;
         let (taken, meters) = self.taken(steps)?;
+        for sql in scripts::texts(&taken) {
+            check_script(sql)?;
+        }
         let transfer = self.tasks.start(
             options.label,
             options.expected_bytes,
@@ -347,13 +380,23 @@ impl HostTransaction for StepContext {
         options: TransferOptions,
     ) -> Result<Resource<Transfer>, Failure> {
         let held = self.held(&transaction)?;
-        let (link, lane) = (held.link.clone(), held.lane.clone());
+        if held.is_reading {
+            // Several statements go to the server as one text, and one of them could be a COMMIT that no lexer of ours sees.
+            return Err(Failure::refused(
+                "the access `read` allows no scripts, only single statements",
+            )
+            .hint("use `query` and `copy-out`, or grant the access `write`"));
+        }
+        let (link, lane, mark) = (held.link.clone(), held.lane.clone(), held.mark.clone());
         let (taken, meters) = self.taken(steps)?;
+        for sql in scripts::texts(&taken) {
+            check_script_within(sql)?;
+        }
         let transfer = self.tasks.start(
             options.label,
             options.expected_bytes,
             meters,
-            scripts::run_within(link, lane, taken),
+            scripts::run_within(link, lane, mark, taken),
         )?;
         self.keep(transfer)
     }
@@ -423,7 +466,8 @@ async fn reach(
 async fn introduce(link: &Arc<Link>, bound_database: String) -> Result<(Server, i32), Failure> {
     const QUESTIONS: &str = "SELECT pg_catalog.current_setting('server_version_num') AS version, \
          pg_catalog.current_setting('server_version') AS version_text, pg_catalog.current_database() AS database, \
-         current_user AS role, pg_catalog.pg_is_in_recovery() AS in_recovery, pg_catalog.pg_backend_pid() AS process";
+         current_user AS role, \
+         pg_catalog.current_setting('is_superuser') AS is_superuser, pg_catalog.pg_is_in_recovery() AS in_recovery, pg_catalog.pg_backend_pid() AS process";
     let unexpected = || Failure::internal("the server's answer about itself is not understood");
     let answers = link.run(link.client().simple_query(QUESTIONS)).await?;
     let row = answers.iter().find_map(|message| match message {
@@ -443,6 +487,7 @@ async fn introduce(link: &Arc<Link>, bound_database: String) -> Result<(Server, 
         schema: None,
         user: text("role")?,
         in_recovery: text("in_recovery")? == "t",
+        is_superuser: text("is_superuser")? == "on",
     };
     Ok((server, number("process")?))
 }

@@ -24,6 +24,7 @@ pub struct RowCursor {
     rows: Option<Pin<Box<RowStream>>>,
     turn: Option<OwnedMutexGuard<()>>,
     open: Arc<AtomicBool>,
+    link: Arc<Link>,
 }
 
 impl RowCursor {
@@ -58,6 +59,7 @@ impl RowCursor {
             rows: Some(Box::pin(rows)),
             turn: Some(turn),
             open: lane.rows_open.clone(),
+            link,
         })
     }
 
@@ -86,7 +88,7 @@ impl RowCursor {
                 }
                 Some(Err(error)) => {
                     self.close();
-                    return Err(error.into());
+                    return Err(self.link.failure(error));
                 }
                 None => {
                     self.close();

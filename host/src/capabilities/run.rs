@@ -5,9 +5,19 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
-use super::context::{StepContext, printable};
+use manifest::{SnapshotRight, StorageRight};
+
+use super::context::StepContext;
 use super::v0_1_0::orchestrator::plugin::run::{Host, Level};
 use crate::failure::Failure;
+use crate::text::{indented, printable};
+
+/// Each becomes a line of the journal and of the report, however short it is.
+const WARNINGS_MAX: usize = 1_000;
+const FACTS_MAX: usize = 1_000;
+
+/// Of what a plugin is doing; progress has one line.
+const PHASE_CHARACTERS: usize = 200;
 
 impl Host for StepContext {
     async fn log(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
@@ -21,7 +31,11 @@ impl Host for StepContext {
             return Ok(());
         };
         self.log_bytes_left = left;
-        let message = printable(&message);
+        // A line of the log says whose it is, and a plugin cannot make it look like several.
+        let message = match &self.configured {
+            Some(name) => format!("{name}: {}", indented(&message)),
+            None => indented(&message),
+        };
         match level {
             Level::Debug => debug!(target: "plugin", "{message}"),
             Level::Info => info!(target: "plugin", "{message}"),
@@ -31,9 +45,20 @@ impl Host for StepContext {
     }
 
     async fn warn(&mut self, message: String) -> wasmtime::Result<()> {
-        if let Some(left) = self.report_bytes_left.checked_sub(message.len() + 1) {
-            self.report_bytes_left = left;
-            self.report.warnings.push(printable(&message));
+        let left = self.report_bytes_left.checked_sub(message.len() + 1);
+        match left {
+            Some(left) if self.report.warnings.len() < WARNINGS_MAX => {
+                self.report_bytes_left = left;
+                self.report.warnings.push(printable(&message));
+            }
+            _ if !self.warnings_cut => {
+                self.warnings_cut = true;
+                self.report.warnings.push(
+                    "the plugin gave more warnings than are kept: they reached their limit (`result`)"
+                        .to_owned(),
+                );
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -49,9 +74,12 @@ impl Host for StepContext {
                 "the fact's key {key:?} is not in kebab-case"
             )));
         }
+        self.may_tell(&key)?;
+        let is_new = !self.report.facts.contains_key(&key);
         let left = self
             .report_bytes_left
             .checked_sub(key.len() + json.len())
+            .filter(|_| !is_new || self.report.facts.len() < FACTS_MAX)
             .ok_or_else(|| {
                 Failure::limit("the plugin's facts reached their limit")
                     .hint("raise `result_kib` in the plugin's limits")
@@ -70,7 +98,9 @@ impl Host for StepContext {
     }
 
     async fn phase(&mut self, name: String) -> wasmtime::Result<()> {
-        self.progress.phase(&printable(&name));
+        let one_line = printable(&name).replace('\n', " ");
+        let phase: String = one_line.chars().take(PHASE_CHARACTERS).collect();
+        self.progress.phase(&phase);
         Ok(())
     }
 
@@ -107,5 +137,28 @@ impl Host for StepContext {
                 Ok(())
             })
             .await
+    }
+}
+
+impl StepContext {
+    /// Later steps of the run, and whoever reads how to go back, trust these facts: they are told by whom the operator lets do what they say.
+    fn may_tell(&self, key: &str) -> Result<(), Failure> {
+        let Some(name) = &self.configured else {
+            return Ok(());
+        };
+        let may = match key {
+            "backup" => self.grants.has_storage(StorageRight::Write),
+            "snapshot" => self.grants.has_snapshots(SnapshotRight::Create),
+            "restore-command" | "snapshot-restore-command" => false,
+            _ => true,
+        };
+        if may {
+            return Ok(());
+        }
+        Err(
+            Failure::refused(format!("the plugin {name} cannot tell the fact {key:?}")).hint(
+                "`backup` is for those who may write into a storage, `snapshot` for those who may create one",
+            ),
+        )
     }
 }

@@ -21,6 +21,14 @@ pub(super) enum Step {
 /// Steps whose bytes are fetched and decompressed at the same time: the one that is loaded, and the one after it.
 const READ_AHEAD: usize = 2;
 
+/// The statements that no stream belongs to.
+pub(super) fn texts(steps: &[Step]) -> impl Iterator<Item = &str> {
+    steps.iter().filter_map(|step| match step {
+        Step::Statement(sql) => Some(sql.as_str()),
+        Step::CopyIn(..) | Step::WriteLargeObject(..) => None,
+    })
+}
+
 impl Step {
     fn read_ahead(&mut self) {
         if let Self::CopyIn(_, source) | Self::WriteLargeObject(_, source) = self {
@@ -30,9 +38,34 @@ impl Step {
     }
 }
 
-/// Set at the start of a transaction, gone when a statement of a script has ended it.
-pub(super) const MARK: &str = "SET LOCAL orchestrator.script = 'atomic'";
-const MARK_QUERY: &str = "SELECT pg_catalog.current_setting('orchestrator.script', true)";
+/// When the transaction began, to the microsecond: no statement can set it, and every later transaction has another.
+pub(super) const MARK_QUERY: &str = "SELECT pg_catalog.encode(pg_catalog.timestamptz_send(pg_catalog.transaction_timestamp()), 'hex')";
+
+/// What the server answers to that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Mark(Option<String>);
+
+impl Mark {
+    /// Of the last row of the answers.
+    pub fn of(answers: &[SimpleQueryMessage]) -> Self {
+        let rows = answers.iter().filter_map(|answer| match answer {
+            SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        });
+        Self(rows.last().map(str::to_owned))
+    }
+
+    /// Fails when the transaction that a script began in is not the one that is open.
+    fn check(&self, answers: &[SimpleQueryMessage]) -> Result<(), Failure> {
+        match self.0.is_some() && Self::of(answers) == *self {
+            true => Ok(()),
+            false => Err(Failure::new(
+                FailureKind::Refused,
+                "a statement of an atomic script ended its transaction",
+            )),
+        }
+    }
+}
 
 /// Runs the steps; the first failure ends the script, and an atomic one leaves nothing behind.
 pub(super) async fn run(
@@ -41,19 +74,18 @@ pub(super) async fn run(
     atomic: bool,
 ) -> Result<Receipt, Failure> {
     let _turn = link.enter().await?;
-    if atomic {
-        link.run(link.client().batch_execute(&format!("BEGIN; {MARK}")))
-            .await?;
-    }
-    let result = run_steps(&link, steps).await;
     if !atomic {
-        return result;
+        return run_steps(&link, steps).await;
     }
-    match result {
-        Ok(receipt) => {
-            commit(&link).await?;
-            Ok(receipt)
-        }
+    let begin = format!("BEGIN; {MARK_QUERY}");
+    let mark = Mark::of(&link.run(link.client().simple_query(&begin)).await?);
+    let done = async {
+        let receipt = run_steps(&link, steps).await?;
+        commit(&link, &mark).await?;
+        Ok(receipt)
+    };
+    match done.await {
+        Ok(receipt) => Ok(receipt),
         Err(failure) => {
             // The first failure is the one to tell; a rollback fails only where the connection is gone.
             if let Err(second) = link.run(link.client().batch_execute("ROLLBACK")).await {
@@ -64,10 +96,11 @@ pub(super) async fn run(
     }
 }
 
-/// Runs the steps within an open transaction, which stays open. It was marked when it began.
+/// Runs the steps within an open transaction, which stays open.
 pub(super) async fn run_within(
     link: Arc<Link>,
     lane: Arc<Lane>,
+    mark: Mark,
     steps: Vec<Step>,
 ) -> Result<Receipt, Failure> {
     let _turn = lane.enter().await?;
@@ -80,7 +113,7 @@ pub(super) async fn run_within(
                 Ok((rows?, answers))
             })
             .await?;
-        is_marked(&answers?)?;
+        mark.check(&answers?)?;
         return Ok(Receipt {
             rows: Some(rows),
             steps: vec![rows],
@@ -88,31 +121,17 @@ pub(super) async fn run_within(
         });
     }
     let receipt = run_steps(&link, steps).await?;
-    check_mark(&link).await?;
+    check_mark(&link, &mark).await?;
     Ok(receipt)
 }
 
-async fn commit(link: &Arc<Link>) -> Result<(), Failure> {
-    check_mark(link).await?;
+async fn commit(link: &Arc<Link>, mark: &Mark) -> Result<(), Failure> {
+    check_mark(link, mark).await?;
     link.run(link.client().batch_execute("COMMIT")).await
 }
 
-/// Fails when the transaction that the script began in is not the one that is open.
-async fn check_mark(link: &Arc<Link>) -> Result<(), Failure> {
-    is_marked(&link.run(link.client().simple_query(MARK_QUERY)).await?)
-}
-
-fn is_marked(answers: &[SimpleQueryMessage]) -> Result<(), Failure> {
-    let is_marked = answers.iter().any(
-        |answer| matches!(answer, SimpleQueryMessage::Row(row) if row.get(0) == Some("atomic")),
-    );
-    match is_marked {
-        true => Ok(()),
-        false => Err(Failure::new(
-            FailureKind::Refused,
-            "a statement of an atomic script ended its transaction",
-        )),
-    }
+async fn check_mark(link: &Arc<Link>, mark: &Mark) -> Result<(), Failure> {
+    mark.check(&link.run(link.client().simple_query(MARK_QUERY)).await?)
 }
 
 async fn run_steps(link: &Arc<Link>, steps: Vec<Step>) -> Result<Receipt, Failure> {

@@ -1,8 +1,8 @@
 //! One session on a server, and the one thing at a time that it does.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,8 +10,8 @@ use futures_util::{SinkExt, StreamExt, stream};
 use manifest::Access;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::scripts::MARK;
-use crate::database::Connection;
+use super::scripts::{MARK_QUERY, Mark};
+use crate::database::{self, Connection, ConnectionSettings, DatabaseErrorKind, End};
 use crate::failure::{Failure, FailureKind, SERVER_GONE};
 use crate::transfer::source::Chunks;
 use crate::transfer::{Source, Tasks, Turn};
@@ -34,6 +34,7 @@ pub(super) struct Server {
     pub schema: Option<String>,
     pub user: String,
     pub in_recovery: bool,
+    pub is_superuser: bool,
 }
 
 /// Who may use a session just now: PostgreSQL does one thing at a time on each.
@@ -69,6 +70,15 @@ pub(super) struct Link {
     cut: AtomicBool,
     tasks: Arc<Tasks>,
     count: Arc<AtomicUsize>,
+    /// Once the server has said which one it is.
+    backend: OnceLock<Backend>,
+}
+
+/// The process that serves a session.
+#[derive(Clone)]
+struct Backend {
+    process: i32,
+    settings: ConnectionSettings,
 }
 
 impl Link {
@@ -81,7 +91,25 @@ impl Link {
             cut: AtomicBool::new(false),
             tasks,
             count,
+            backend: OnceLock::new(),
         })
+    }
+
+    /// The server's process of this session, and how to reach it from another one.
+    pub fn served_by(&self, process: i32, settings: &ConnectionSettings) {
+        let settings = settings.clone();
+        let _ = self.backend.set(Backend { process, settings });
+    }
+
+    /// An error of a statement, or of what ended its session.
+    pub fn failure(&self, error: tokio_postgres::Error) -> Failure {
+        let end = self.connection.end();
+        match end.reason() {
+            Some(reason) if error.is_closed() && reason.kind == DatabaseErrorKind::TooLong => {
+                reason.clone().into()
+            }
+            _ => error.into(),
+        }
     }
 
     pub fn client(&self) -> &tokio_postgres::Client {
@@ -121,14 +149,47 @@ impl Link {
         let running = Running::new(self);
         let result = statement.await;
         running.ended();
-        Ok(result?)
+        result.map_err(|error| self.failure(error))
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
         self.count.fetch_sub(1, Ordering::SeqCst);
+        self.tasks
+            .cleanup(see_out(self.connection.end(), self.backend.get().cloned()));
     }
+}
+
+/// How long a session may take to end once it was let go, its statement cancelled.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// The step is over when none of its sessions is left. A function can catch the cancellation of its statement, and go on; a session
+/// that is terminated by another one of its role cannot.
+async fn see_out(end: Arc<End>, backend: Option<Backend>) {
+    let is_over = || async { tokio::time::timeout(FAREWELL, end.reached()).await.is_ok() };
+    let Some(Backend { process, settings }) = backend else {
+        return;
+    };
+    if is_over().await {
+        return;
+    }
+    let terminate = async {
+        let connection = database::connect(&settings, "ending a session").await?;
+        let terminate = format!("SELECT pg_catalog.pg_terminate_backend({process})");
+        connection.client.simple_query(&terminate).await?;
+        Ok::<_, database::DatabaseError>(())
+    };
+    let result = match tokio::time::timeout(Duration::from_secs(10), terminate).await {
+        Ok(Ok(())) if is_over().await => return,
+        Ok(Ok(())) => "it was terminated, and is there still".to_owned(),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "no answer within 10 s".to_owned(),
+    };
+    tracing::warn!(
+        "the session of the process {process} on {} is still running a statement of this step: {result}",
+        settings.places()
+    );
 }
 
 /// A statement that the server is working on. Dropped before `ended`, it sends a cancel request and cuts the connection.
@@ -165,6 +226,10 @@ impl Drop for Running {
 pub struct Transaction {
     pub(super) link: Arc<Link>,
     pub(super) lane: Arc<Lane>,
+    /// Which transaction it is, as the server says.
+    pub(super) mark: Mark,
+    /// Nothing but single statements that read.
+    pub(super) is_reading: bool,
     owner: Option<OwnedMutexGuard<()>>,
 }
 
@@ -173,6 +238,8 @@ pub(super) struct Beginning {
     pub isolation: &'static str,
     pub read_only: bool,
     pub snapshot: Option<String>,
+    /// The access allows nothing else.
+    pub is_reading: bool,
 }
 
 impl Transaction {
@@ -199,14 +266,16 @@ impl Transaction {
             // Once a snapshot is taken, a transaction cannot become READ WRITE (check_transaction_read_only).
             sql.push_str("; SELECT 1");
         }
-        sql.push_str(&format!("; {MARK}"));
+        sql.push_str(&format!("; {MARK_QUERY}"));
         link.in_transaction.store(true, Ordering::SeqCst);
-        let transaction = Self {
+        let mut transaction = Self {
             link: link.clone(),
             lane: Arc::default(),
+            mark: Mark::default(),
+            is_reading: beginning.is_reading,
             owner: Some(owner),
         };
-        link.run(link.client().batch_execute(&sql)).await?;
+        transaction.mark = Mark::of(&link.run(link.client().simple_query(&sql)).await?);
         Ok(transaction)
     }
 
@@ -301,6 +370,8 @@ impl Drop for Transaction {
         let link = self.link.clone();
         let queue = self.lane.queue();
         let tasks = link.tasks.clone();
+        // What comes next on the connection waits for the rollback, by the turn that is its owner's.
+        link.in_transaction.store(false, Ordering::SeqCst);
         tasks.cleanup(async move {
             let _turn = queue.lock().await;
             // On a connection that was cut the server rolls back by itself.
@@ -313,7 +384,6 @@ impl Drop for Transaction {
                     link.cut.store(true, Ordering::SeqCst);
                 }
             }
-            link.in_transaction.store(false, Ordering::SeqCst);
             drop(owner);
         });
     }

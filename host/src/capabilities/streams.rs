@@ -1,5 +1,7 @@
 //! `streams`: sources, transfers, and waiting for them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -77,7 +79,41 @@ const READ_BYTES: usize = 4 * 1024 * 1024;
 #[error("the plugin holds too many handles")]
 pub(crate) struct TooManyHandles;
 
+/// A call that cannot fail in the contract, made when this program keeps as many bytes for the plugin as it may have itself.
+#[derive(Debug, thiserror::Error)]
+#[error("the plugin handed over too many bytes")]
+pub(crate) struct TooManyBytes;
+
+/// Bytes that a plugin handed over, counted until the last one who reads them lets go.
+struct HandedOver {
+    bytes: Vec<u8>,
+    count: Arc<AtomicUsize>,
+}
+
+impl AsRef<[u8]> for HandedOver {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for HandedOver {
+    fn drop(&mut self) {
+        self.count.fetch_sub(self.bytes.len(), Ordering::SeqCst);
+    }
+}
+
 impl StepContext {
+    fn handed_over(&mut self, bytes: Vec<u8>) -> wasmtime::Result<Bytes> {
+        let count = self.handed_over.clone();
+        let before = count.fetch_add(bytes.len(), Ordering::SeqCst);
+        let fits = before.saturating_add(bytes.len()) <= self.grants.limits.memory_bytes;
+        let held = Bytes::from_owner(HandedOver { bytes, count });
+        if fits {
+            return Ok(held);
+        }
+        Err(wasmtime::Error::new(TooManyBytes))
+    }
+
     fn push_source(&mut self, source: ByteSource) -> wasmtime::Result<Resource<ByteSource>> {
         self.table
             .push(source)
@@ -158,8 +194,9 @@ impl Host for StepContext {
 
 impl HostByteSource for StepContext {
     async fn from_bytes(&mut self, bytes: Vec<u8>) -> wasmtime::Result<Resource<ByteSource>> {
+        let bytes = self.handed_over(bytes)?;
         self.push_source(ByteSource::new(
-            Source::from_bytes(bytes.into()),
+            Source::from_bytes(bytes),
             "bytes of the plugin",
         ))
     }

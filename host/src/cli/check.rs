@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::globals::Globals;
 use super::output::Output;
-use crate::config::DatabaseBinding;
+use crate::config::{DatabaseBinding, DatabaseGrant, Grants};
 use crate::database::{self, Connection, SslMode};
 use crate::exit;
 use crate::failure::Failure;
@@ -55,6 +55,12 @@ pub(super) async fn execute(globals: &Globals, output: &Output) -> Result<u8, Fa
         if binding.rds.is_some() {
             check_server(&project, name.as_str(), &mut findings).await;
         }
+        let grants = project.config.plugins.values().map(|plugin| &plugin.grants);
+        let is_of_tables =
+            |grants: &Grants| matches!(grants.databases.get(name), Some(DatabaseGrant::Tables(_)));
+        if grants.into_iter().any(is_of_tables) {
+            check_run_roles(name.as_str(), binding, &mut findings).await;
+        }
     }
     if project.config.databases.is_empty() {
         findings.push(Finding {
@@ -89,6 +95,29 @@ async fn check_database(name: &str, binding: &DatabaseBinding, findings: &mut Ve
         })),
         Err(failure) => findings.push(bad(&subject, &failure)),
     }
+}
+
+/// Whether plugins that use tables of the database can have roles of their own. What is wrong with the connection was told before.
+async fn check_run_roles(name: &str, binding: &DatabaseBinding, findings: &mut Vec<Finding>) {
+    let subject = format!("database {name} plugins' roles");
+    let Ok(connection) = database::connect(binding.direct(), "orchestrator check").await else {
+        return;
+    };
+    findings.push(
+        match database::may_make_run_roles(&connection.client).await {
+            Ok(()) => good(
+                &subject,
+                "plugins that are granted tables get roles of their own".to_owned(),
+            ),
+            Err(error) => warning(
+                &subject,
+                format!(
+                    "plugins that are granted tables are not kept to them by the server: {error}"
+                ),
+                "docs/grants.md has the SQL of a role that may make others",
+            ),
+        },
+    );
 }
 
 /// Whether the provider knows the server that the database is on, and lets these credentials look.

@@ -13,11 +13,12 @@ use super::run::single;
 use super::signals;
 use crate::config::{Config, Sources};
 use crate::database::{self, Connection, ConnectionSettings, ProcessEnvironment};
-use crate::demo::{MIGRATIONS, PrivateServer, SEED};
+use crate::demo::{MIGRATION_LOCK, MIGRATIONS, SEEDS};
 use crate::deployment_log::Status;
 use crate::exit;
 use crate::failure::Failure;
 use crate::jobs::{self, Project, RunOutcome};
+use crate::private_server::PrivateServer;
 
 #[derive(Debug, Args)]
 pub(super) struct DemoCommand {
@@ -59,21 +60,14 @@ async fn rehearse(server: &PrivateServer, folder: &Path, output: &Output) -> Res
         .client
         .batch_execute(&format!("CREATE DATABASE {DATABASE}"))
         .await?;
-    let application = connect(server, DATABASE).await?;
-    for (name, sql) in MIGRATIONS {
-        say(output, &format!("applying the migration {name}"));
-        application
-            .client
-            .batch_execute(sql)
-            .await
-            .map_err(|error| Failure::from(error).context(name))?;
-    }
-    say(output, "applying the seed qconnect");
-    application.client.batch_execute(SEED).await?;
-    let before = counts(&application.client).await?;
-    drop(application);
-
     let project = open(server, folder).await?;
+    say(output, "applying the migrations");
+    let deploy = Map::from_iter([("command".to_owned(), Value::from("deploy"))]);
+    let migrate = step(&project, "migrate", deploy, output).await?;
+    say(output, "writing the seeds");
+    let seed = step(&project, "seed", Map::new(), output).await?;
+    let before = counts(&connect(server, DATABASE).await?.client).await?;
+
     say(output, "backing up");
     let backup = step(&project, "backup", Map::new(), output).await?;
     say(output, "dropping the database");
@@ -99,8 +93,8 @@ async fn rehearse(server: &PrivateServer, folder: &Path, output: &Output) -> Res
         .log
         .list(10, connection.as_ref().map(|connection| &connection.client))
         .await?;
-    let reports =
-        [&backup, &restore, &verify].map(|outcome| project.log.report_path(outcome.record.run_id));
+    let reports = [&migrate, &seed, &backup, &restore, &verify]
+        .map(|outcome| project.log.report_path(outcome.record.run_id));
     let document = json!({
         "folder": folder,
         "rows": after,
@@ -137,7 +131,15 @@ fn prepare(folder: &Path) -> Result<(), Failure> {
     }
     std::fs::create_dir_all(folder).map_err(broken)?;
     std::fs::write(folder.join(MARK), "").map_err(broken)?;
-    std::fs::write(folder.join("orchestrator.toml"), CONFIG).map_err(broken)
+    std::fs::write(folder.join("orchestrator.toml"), CONFIG).map_err(broken)?;
+    let migrations = folder.join("migrations");
+    for (name, sql) in MIGRATIONS {
+        std::fs::create_dir_all(migrations.join(name)).map_err(broken)?;
+        std::fs::write(migrations.join(name).join("migration.sql"), sql).map_err(broken)?;
+    }
+    std::fs::write(migrations.join("migration_lock.toml"), MIGRATION_LOCK).map_err(broken)?;
+    std::fs::create_dir_all(folder.join("seeds")).map_err(broken)?;
+    std::fs::write(folder.join("seeds/qconnect.toml"), SEEDS).map_err(broken)
 }
 
 async fn open(server: &PrivateServer, folder: &Path) -> Result<Project, Failure> {

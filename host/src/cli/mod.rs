@@ -68,7 +68,7 @@ enum Command {
     /// Show what was run
     #[command(subcommand)]
     Log(log::LogCommand),
-    /// List and inspect plugins
+    /// Make, test, list and inspect plugins
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
     /// Rehearse the worst day with an example application on a private server

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 
 use super::globals::{Format, Globals};
-use crate::capabilities::context::printable;
 use crate::failure::Failure;
+use crate::text::{indented, printable, visible_json};
 
 /// How this command speaks.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +37,7 @@ impl Output {
     pub fn result(&self, document: &Value, text: impl FnOnce() -> String) -> Result<(), Failure> {
         let printed = match self.format {
             Format::Json => serde_json::to_string_pretty(document)
+                .map(|json| visible_json(&json))
                 .map_err(|error| Failure::internal(format!("writing JSON: {error}")))?,
             Format::Human => printable(&text()),
         };
@@ -52,7 +53,7 @@ impl Output {
 
     /// The error on stderr, and as a document on stdout where a program reads it.
     pub fn failure(&self, failure: &Failure, code: u8) -> ExitCode {
-        eprint!("{}", printable(&explained(failure)));
+        eprint!("{}", explained(failure));
         if self.is_json() {
             let document = json!({ "status": "failed", "error": failure, "exit_code": code });
             // The error stands on stderr already; a closed stdout changes nothing.
@@ -64,12 +65,12 @@ impl Output {
 
 /// `error: ...`, with what is known beyond the message, each on a line of its own.
 pub(super) fn explained(failure: &Failure) -> String {
-    let mut text = format!("error: {failure}\n");
+    let mut text = format!("error: {}\n", indented(&failure.to_string()));
     if let Some(detail) = &failure.detail {
-        text.push_str(&format!("  detail: {detail}\n"));
+        text.push_str(&format!("  detail: {}\n", indented(detail)));
     }
     if let Some(hint) = &failure.hint {
-        text.push_str(&format!("  hint: {hint}\n"));
+        text.push_str(&format!("  hint: {}\n", indented(hint)));
     }
     text
 }

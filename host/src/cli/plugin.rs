@@ -1,8 +1,14 @@
-//! `orchestrator plugin`: what plugins there are, and what a file asks for.
+//! `orchestrator plugin`: what plugins there are, what a file asks for, and how one's own is made.
+
+mod build;
+mod new;
+mod query;
+mod test;
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use manifest::Manifest;
 use serde_json::{Value, json};
 
 use super::globals::Globals;
@@ -14,6 +20,12 @@ use crate::plugins::{Inspection, builtin};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PluginCommand {
+    /// Write the crate of a new plugin, with all that it needs to be built
+    New(new::NewCommand),
+    /// Compile a plugin's crate, and print what to put into the configuration
+    Build(build::BuildCommand),
+    /// Run a plugin's own tests, each with a database of its own
+    Test(test::TestCommand),
     /// List the plugins of this program and of the configuration
     List,
     /// Print a component's manifest, digest, imports and exports
@@ -21,6 +33,9 @@ pub(super) enum PluginCommand {
         /// A component, or the name of a built-in plugin
         file: PathBuf,
     },
+    /// Run SQL in the database of a plugin's test
+    #[command(hide = true)]
+    Query,
 }
 
 pub(super) async fn execute(
@@ -29,6 +44,10 @@ pub(super) async fn execute(
     output: &Output,
 ) -> Result<u8, Failure> {
     match command {
+        PluginCommand::New(command) => new::execute(command, output),
+        PluginCommand::Build(command) => build::execute(command, globals, output).await,
+        PluginCommand::Test(command) => test::execute(command, globals, output).await,
+        PluginCommand::Query => query::execute(output).await,
         PluginCommand::List => list(globals, output),
         PluginCommand::Inspect { file } => inspect(&file, output),
     }
@@ -60,6 +79,7 @@ fn list(globals: &Globals, output: &Output) -> Result<u8, Failure> {
             "sha256": inspection.sha256,
             "source": source,
             "description": inspection.manifest.description,
+            "asks": inspection.manifest.asks,
         }),
         Err(failure) => json!({ "name": name, "source": source, "error": failure }),
     }).collect::<Vec<Value>>() });
@@ -73,6 +93,7 @@ fn list(globals: &Globals, output: &Output) -> Result<u8, Failure> {
                     inspection.sha256.chars().take(12).collect(),
                     source.clone(),
                     inspection.manifest.description.clone(),
+                    asks(&inspection.manifest).join("; "),
                 ],
                 Err(failure) => vec![
                     name.clone(),
@@ -80,11 +101,19 @@ fn list(globals: &Globals, output: &Output) -> Result<u8, Failure> {
                     String::new(),
                     source.clone(),
                     format!("error: {failure}"),
+                    String::new(),
                 ],
             })
             .collect();
         table::table(
-            &["NAME", "VERSION", "SHA256", "SOURCE", "DESCRIPTION"],
+            &[
+                "NAME",
+                "VERSION",
+                "SHA256",
+                "SOURCE",
+                "DESCRIPTION",
+                "ASKS FOR",
+            ],
             &[],
             rows,
         )
@@ -129,18 +158,8 @@ fn describe(inspection: &Inspection) -> String {
         inspection.sha256,
         table::bytes(inspection.bytes as u64)
     ));
-    let asks = [
-        manifest
-            .asks
-            .database
-            .map(|access| format!("database: {access:?}").to_lowercase()),
-        (!manifest.asks.storage.is_empty())
-            .then(|| format!("storage: {:?}", manifest.asks.storage).to_lowercase()),
-        (!manifest.asks.snapshots.is_empty())
-            .then(|| format!("snapshots: {:?}", manifest.asks.snapshots).to_lowercase()),
-    ];
     text.push_str("asks for\n");
-    for ask in asks.into_iter().flatten() {
+    for ask in asks(manifest) {
         text.push_str(&format!("  {ask}\n"));
     }
     let limits = manifest.limits;
@@ -165,4 +184,25 @@ fn describe(inspection: &Inspection) -> String {
         text.push_str(&format!("  {import}\n"));
     }
     text
+}
+
+/// What a plugin asks for: a line for each thing, and for each table.
+fn asks(manifest: &Manifest) -> Vec<String> {
+    let asks = &manifest.asks;
+    let mut all: Vec<String> = [
+        asks.database
+            .map(|access| format!("database: {access:?}").to_lowercase()),
+        (!asks.storage.is_empty()).then(|| format!("storage: {:?}", asks.storage).to_lowercase()),
+        (!asks.snapshots.is_empty())
+            .then(|| format!("snapshots: {:?}", asks.snapshots).to_lowercase()),
+        asks.files.then(|| "files".to_owned()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    all.extend(asks.tables.iter().map(|(table, rights)| {
+        let rights: Vec<&str> = rights.iter().map(|right| right.name()).collect();
+        format!("table {table}: {}", rights.join(", "))
+    }));
+    all
 }

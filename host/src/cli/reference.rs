@@ -43,7 +43,7 @@ fn describe(command: &Command, parent: &str, page: &mut String) {
     let name = format!("{parent} {}", command.get_name());
     let nested: Vec<&Command> = command
         .get_subcommands()
-        .filter(|nested| nested.get_name() != "help")
+        .filter(|nested| nested.get_name() != "help" && !nested.is_hide_set())
         .collect();
     if nested.is_empty() {
         let mut shown = command.clone().bin_name(&name);

@@ -6,10 +6,11 @@ use serde_json::{Map, Value, json};
 use super::globals::Globals;
 use super::output::{Output, explained};
 use super::progress::Display;
-use super::{signals, table};
+use super::{seed, signals, table};
 use crate::deployment_log::{RunRecord, Trigger};
 use crate::failure::Failure;
 use crate::jobs::{self, Consent, Project, RunOutcome, RunRequest, StepRequest};
+use crate::text::indented;
 
 #[derive(Debug, Args)]
 pub(super) struct RunCommand {
@@ -48,7 +49,7 @@ impl From<ConsentFlags> for Consent {
     }
 }
 
-fn parse_parameter(text: &str) -> Result<(String, String), String> {
+pub(super) fn parse_parameter(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.replace('-', "_"), value.to_owned())),
         _ => Err("a parameter is NAME=VALUE".to_owned()),
@@ -116,10 +117,7 @@ pub(super) async fn run_and_report(
     let outcome = jobs::run(project, request, &cancel, &display).await?;
     let document = document(project, &outcome, dry_run);
     if let Some(failure) = &outcome.failure {
-        eprint!(
-            "{}",
-            crate::capabilities::context::printable(&explained(failure))
-        );
+        eprint!("{}", explained(failure));
         if output.is_json() {
             output.result(&document, String::new)?;
         } else if !dry_run && !output.is_quiet() {
@@ -172,11 +170,11 @@ fn summary(project: &Project, record: &RunRecord, dry_run: bool) -> String {
     for step in &record.steps {
         if let Some(result) = &step.result {
             text.push_str(&format!("{}\n", step.plugin));
-            text.push_str(&properties(result));
+            text.push_str(&seed::told(result, dry_run).unwrap_or_else(|| properties(result)));
         }
     }
     for warning in &record.warnings {
-        text.push_str(&format!("warning: {warning}\n"));
+        text.push_str(&format!("warning: {}\n", indented(warning)));
     }
     let how_long = record.duration().map(table::duration).unwrap_or_default();
     if dry_run {
@@ -207,7 +205,7 @@ fn properties(value: &Value) -> String {
     for (name, value) in map {
         let shown = match value {
             Value::Null => continue,
-            Value::String(text) => text.clone(),
+            Value::String(text) => indented(text),
             Value::Number(number) if name.ends_with("bytes") => {
                 number.as_u64().map_or(number.to_string(), table::bytes)
             }
@@ -219,7 +217,10 @@ fn properties(value: &Value) -> String {
                 .collect(),
             other => inline(other),
         };
-        text.push_str(&format!("  {:width$}  {shown}\n", name.replace('_', " ")));
+        text.push_str(&format!(
+            "  {:width$}  {shown}\n",
+            indented(&name.replace('_', " "))
+        ));
     }
     text
 }
@@ -227,11 +228,11 @@ fn properties(value: &Value) -> String {
 /// A value on one line; of an object its names and values, between commas.
 fn inline(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => indented(text),
         Value::Object(map) => map
             .iter()
             .filter(|(_, value)| !value.is_null())
-            .map(|(name, value)| format!("{} {}", name.replace('_', " "), inline(value)))
+            .map(|(name, value)| format!("{} {}", indented(&name.replace('_', " ")), inline(value)))
             .collect::<Vec<_>>()
             .join(", "),
         other => other.to_string(),

@@ -57,11 +57,11 @@ fn unknown_keys() {
     "#);
     assert_snapshot!(refused("[limits]\nzzz = 1\n"), @r#"
     orchestrator.toml:2: unknown key in [limits]: "zzz"
-    there are: memory, deadline, grace, component, call, log, result, connections, transfers, resources
+    there are: memory, deadline, grace, component, call, log, result, connections, transfers, resources, database_growth
     "#);
     assert_snapshot!(refused(&format!("[plugins.mine]\nfile = \"a\"\nsha256 = \"{}\"\n[plugins.mine.grants]\nnetwork = true\n", "0".repeat(64))), @r#"
     orchestrator.toml:5: unknown key in [plugins.mine.grants]: "network"
-    there are: databases, storage, snapshots
+    there are: databases, storage, snapshots, files
     "#);
     assert_snapshot!(refused("[plugins.mine.limits]\nmemroy = \"1MiB\"\n"), @r#"
     orchestrator.toml:2: unknown key in [plugins.mine.limits]: "memroy"
@@ -267,6 +267,39 @@ fn plugins() {
     orchestrator.toml:4: plugins.mine.grants.storage.main.rights: "append" is none of read, write, delete
     write one of read, write, delete
     "#);
+    let granted = |grants: &str| {
+        refused(&format!(
+            "[databases.app]\nurl = \"postgres://h/d\"\n[plugins.mine]\nfile = \"a.wasm\"\n{digest}[plugins.mine.grants]\n{grants}\n"
+        ))
+    };
+    assert_snapshot!(granted("databases.app.tables = { \"User\" = [\"select\", \"drop\"] }"), @r#"
+    orchestrator.toml:7: plugins.mine.grants.databases.app.tables.User: "drop" is none of select, insert, update, delete, truncate
+    write one of select, insert, update, delete, truncate
+    "#);
+    assert_snapshot!(granted("databases.app.tables = { \"User\" = [] }"), @r#"
+    orchestrator.toml:7: plugins.mine.grants.databases.app.tables.User: no right is granted
+    name the rights, such as ["select", "insert"], or leave the table out
+    "#);
+    assert_snapshot!(granted("databases.app.tables = { \"a.b.c\" = [\"select\"] }"), @r#"
+    orchestrator.toml:7: plugins.mine.grants.databases.app.tables.a.b.c: "a.b.c" is no name of a table: write it as the catalog has it, without quotes, `User` or `schema.table`
+    name a table of the application, such as "User"
+    "#);
+    assert_snapshot!(granted("databases.app.tables = { User = true }"), @"
+    orchestrator.toml:7: plugins.mine.grants.databases.app.tables.User: expected list of select, insert, update, delete, truncate, found true or false
+    write list of select, insert, update, delete, truncate
+    ");
+    assert_snapshot!(granted("databases.app.tables = [\"User\"]"), @"
+    orchestrator.toml:7: plugins.mine.grants.databases.app.tables: expected a table, found a list
+    write a table
+    ");
+    assert_snapshot!(granted("databases.app = { access = \"read\", tables = { User = [\"select\"] } }"), @"
+    orchestrator.toml:7: plugins.mine.grants.databases.app: access is all of the database, and tables are given too
+    keep the one that the plugin asks for: see `orchestrator plugin inspect FILE`
+    ");
+    assert_snapshot!(granted("files = [\"a\", 3]"), @"
+    orchestrator.toml:7: plugins.mine.grants.files: expected text in the list, found a whole number
+    write text in the list
+    ");
     assert_snapshot!(refused("[plugins.backup]\nfile = \"a.wasm\"\n"), @"
     orchestrator.toml:1: plugins.backup: this plugin is built in, and takes neither a file nor grants
     choose another name for your own plugin; limits may stay

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::database::ProcessEnvironment;
-use manifest::{Access, StorageRight};
+use manifest::{Access, StorageRight, TableName, TableRight};
 use secrecy::ExposeSecret;
 use std::fs;
 use std::path::Path;
@@ -103,6 +103,7 @@ connections = 4
         serde_json::to_string(&nightly.steps[1].parameters).unwrap(),
         r#"{"tables":["a","b"]}"#
     );
+    assert_eq!(config.folder, Path::new("/srv"));
     let seed = &config.plugins["my-seed"];
     assert_eq!(
         (seed.file.as_path(), seed.sha256.as_str()),
@@ -111,7 +112,10 @@ connections = 4
             "ab".repeat(32).as_str()
         )
     );
-    assert_eq!(seed.grants.databases["app"].access, Access::Write);
+    assert_eq!(
+        seed.grants.databases["app"],
+        DatabaseGrant::Whole(Access::Write)
+    );
     assert_eq!(
         seed.grants.storage["main"].rights,
         [StorageRight::Read, StorageRight::Write].into()
@@ -312,4 +316,34 @@ fn a_job_of_the_file_replaces_a_built_in_one() {
         &[],
     );
     assert_eq!(config.job("backup").unwrap().steps.len(), 2);
+}
+
+#[test]
+fn tables_and_files_are_granted_by_name() {
+    let digest = "ab".repeat(32);
+    let text = format!(
+        "[databases.app]\nurl = \"postgres://h/d\"\n[plugins.my-seed]\nfile = \"a.wasm\"\nsha256 = \"{digest}\"\n\
+         grants = {{ databases = {{ app = {{ tables = {{ \"User\" = [\"select\", \"insert\"], \"audit.log\" = [\"insert\"] }} }} }}, \
+         files = [\"seeds/data\", \"${{MORE}}\"] }}\n"
+    );
+    let config = parse(&text, &[("MORE", "/data")]);
+    let grants = &config.plugins["my-seed"].grants;
+    let table = |name| TableName::parse(name).unwrap();
+    assert_eq!(
+        grants.databases["app"],
+        DatabaseGrant::Tables(
+            [
+                (
+                    table("User"),
+                    [TableRight::Select, TableRight::Insert].into()
+                ),
+                (table("audit.log"), [TableRight::Insert].into()),
+            ]
+            .into()
+        )
+    );
+    assert_eq!(
+        grants.files,
+        [Path::new("/srv/seeds/data"), Path::new("/data")]
+    );
 }

@@ -24,6 +24,8 @@ const FILE_NAME: &str = "orchestrator.toml";
 pub struct Config {
     /// The file it was read from, when there was one.
     pub file: Option<PathBuf>,
+    /// Where relative paths start: the file's folder, or the working folder.
+    pub folder: PathBuf,
     /// What the user said this is: `--environment`, `ORCHESTRATOR_ENVIRONMENT`, the file. See `environment_of`.
     pub stated_environment: Option<Environment>,
     /// May be empty: a restore needs none.
@@ -72,31 +74,9 @@ impl Config {
     /// Reads the file that `--config` or `ORCHESTRATOR_CONFIG` names, else the nearest `orchestrator.toml` upward. Without
     /// any, what the environment says is enough.
     pub fn load(sources: &Sources<'_>) -> Result<Self, ConfigError> {
-        let named = match (
-            sources.file,
-            sources.process.variable("ORCHESTRATOR_CONFIG"),
-        ) {
-            (Some(file), _) => Some((file, Place::Flag("--config"))),
-            (None, Some(file)) => Some((
-                Path::new(file),
-                Place::Variable("ORCHESTRATOR_CONFIG".to_owned()),
-            )),
-            (None, None) => None,
-        };
-        let (file, place) = match named {
-            Some((file, place)) => (sources.working_folder.join(file), Some(place)),
-            None => match find_upward(sources.working_folder) {
-                Some(file) => (file, None),
-                None => return Self::parse("", None, sources),
-            },
-        };
-        match std::fs::read_to_string(&file) {
-            Ok(text) => Self::parse(&text, Some(&file), sources),
-            Err(error) => Err(ConfigError::new(
-                place,
-                format!("reading {}: {error}", file.display()),
-                "check the path, or make one with `orchestrator init`",
-            )),
+        match find(sources)? {
+            Some((file, text)) => Self::parse(&text, Some(&file), sources),
+            None => Self::parse("", None, sources),
         }
     }
 
@@ -117,14 +97,7 @@ impl Config {
             working_folder: sources.working_folder,
             process: sources.process,
         };
-        let parsed = DeTable::parse(text).map_err(|error| {
-            let place = error.span().and_then(|span| document.place(span.start));
-            ConfigError::new(
-                place,
-                error.message().replace('\n', ", "),
-                "see https://toml.io for how TOML is written",
-            )
-        })?;
+        let parsed = parse(&document)?;
         Self::read(&document.root(parsed.get_ref())?, sources)
     }
 
@@ -203,6 +176,7 @@ impl Config {
             .and_then(|found| Environment::named(&found.value));
         Ok(Self {
             file: root.document.file.map(Path::to_path_buf),
+            folder: root.document.folder.to_path_buf(),
             stated_environment: sources.environment.or(stated),
             log: log::read(root, &databases)?,
             migrations,
@@ -258,6 +232,50 @@ pub(super) fn usual<'a, T>(bindings: &'a BTreeMap<Name, T>, name: &str) -> Optio
         .get_key_value(name)
         .map(|(name, _)| name)
         .or_else(only)
+}
+
+/// The file that `--config` or `ORCHESTRATOR_CONFIG` names, else the nearest one upward, and its text.
+pub(super) fn find(sources: &Sources<'_>) -> Result<Option<(PathBuf, String)>, ConfigError> {
+    let named = match (
+        sources.file,
+        sources.process.variable("ORCHESTRATOR_CONFIG"),
+    ) {
+        (Some(file), _) => Some((file, Place::Flag("--config"))),
+        (None, Some(file)) => Some((
+            Path::new(file),
+            Place::Variable("ORCHESTRATOR_CONFIG".to_owned()),
+        )),
+        (None, None) => None,
+    };
+    let (file, place) = match named {
+        Some((file, place)) => (sources.working_folder.join(file), Some(place)),
+        None => match find_upward(sources.working_folder) {
+            Some(file) => (file, None),
+            None => return Ok(None),
+        },
+    };
+    match std::fs::read_to_string(&file) {
+        Ok(text) => Ok(Some((file, text))),
+        Err(error) => Err(ConfigError::new(
+            place,
+            format!("reading {}: {error}", file.display()),
+            "check the path, or make one with `orchestrator init`",
+        )),
+    }
+}
+
+/// The TOML of a file, with the places of its parts.
+pub(super) fn parse<'a>(
+    document: &Document<'a>,
+) -> Result<toml::Spanned<DeTable<'a>>, ConfigError> {
+    DeTable::parse(document.text).map_err(|error| {
+        let place = error.span().and_then(|span| document.place(span.start));
+        ConfigError::new(
+            place,
+            error.message().replace('\n', ", "),
+            "see https://toml.io for how TOML is written",
+        )
+    })
 }
 
 fn find_upward(folder: &Path) -> Option<PathBuf> {

@@ -3,8 +3,8 @@
 use super::error::ConfigError;
 use super::reader::Section;
 use super::reference::{
-    Key, LIMIT_CALL, LIMIT_COMPONENT, LIMIT_CONNECTIONS, LIMIT_DEADLINE, LIMIT_GRACE, LIMIT_LOG,
-    LIMIT_MEMORY, LIMIT_RESOURCES, LIMIT_RESULT, LIMIT_TRANSFERS,
+    Key, LIMIT_CALL, LIMIT_COMPONENT, LIMIT_CONNECTIONS, LIMIT_DATABASE_GROWTH, LIMIT_DEADLINE,
+    LIMIT_GRACE, LIMIT_LOG, LIMIT_MEMORY, LIMIT_RESOURCES, LIMIT_RESULT, LIMIT_TRANSFERS,
 };
 use super::value::Bytes;
 use std::time::Duration;
@@ -32,6 +32,8 @@ pub struct Limits {
     pub transfers: u32,
     /// Entries of the table of resources.
     pub resources: u32,
+    /// By which a database may grow while a plugin that is not built in is connected to it.
+    pub database_growth: u64,
 }
 
 /// Limits of one table; what it leaves open comes from `others`, else from the reference.
@@ -59,5 +61,6 @@ pub(super) fn read(section: &Section<'_>, others: Option<&Limits>) -> Result<Lim
         connections: number(&LIMIT_CONNECTIONS, |limits| limits.connections)?,
         transfers: number(&LIMIT_TRANSFERS, |limits| limits.transfers)?,
         resources: number(&LIMIT_RESOURCES, |limits| limits.resources)?,
+        database_growth: size(&LIMIT_DATABASE_GROWTH, |limits| limits.database_growth)?,
     })
 }

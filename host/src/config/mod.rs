@@ -3,6 +3,7 @@
 //! ```text
 //! reference   every key: its kind, default and description, in one place
 //! reader      TOML with line numbers, ${NAME}, unknown keys, defaults
+//! glance      what can be known without the variables
 //! databases storage log jobs plugins limits    one section each
 //! ```
 
@@ -10,6 +11,7 @@ mod configuration;
 mod databases;
 mod environment;
 mod error;
+mod glance;
 mod interpolation;
 mod jobs;
 mod limits;
@@ -31,6 +33,7 @@ pub use configuration::{Config, MigrationSettings, Sources};
 pub use databases::DatabaseBinding;
 pub use environment::Environment;
 pub use error::{ConfigError, Place};
+pub use glance::{Glance, Pin};
 pub use jobs::{BUILT_IN_PLUGINS, Job, SafetyNet, Step};
 pub use limits::Limits;
 pub use log::LogSettings;

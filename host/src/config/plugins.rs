@@ -6,10 +6,10 @@ use super::limits::{self, Limits};
 use super::name::Name;
 use super::reader::Section;
 use super::reference::{
-    GRANT_DATABASE_ACCESS, GRANT_SNAPSHOT_RIGHTS, GRANT_STORAGE_RIGHTS, PLUGIN_FILE, PLUGIN_LIMITS,
-    PLUGIN_SHA256,
+    GRANT_DATABASE_ACCESS, GRANT_DATABASE_TABLE, GRANT_FILES, GRANT_SNAPSHOT_RIGHTS,
+    GRANT_STORAGE_RIGHTS, PLUGIN_FILE, PLUGIN_LIMITS, PLUGIN_SHA256,
 };
-use manifest::{Access, SnapshotRight, StorageRight};
+use manifest::{Access, SnapshotRight, StorageRight, TableName, TableRight};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -35,13 +35,17 @@ pub struct Grants {
     pub storage: BTreeMap<Name, StorageGrant>,
     /// By the name of the database that is on the managed server.
     pub snapshots: BTreeMap<Name, BTreeSet<SnapshotRight>>,
+    /// Folders whose files it may read, with all that lies below them.
+    pub files: Vec<PathBuf>,
 }
 
 /// What a plugin may do with a database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DatabaseGrant {
-    /// Each access holds the ones before it.
-    pub access: Access,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatabaseGrant {
+    /// All of it; each access holds the ones before it.
+    Whole(Access),
+    /// These tables, and nothing else.
+    Tables(BTreeMap<TableName, BTreeSet<TableRight>>),
 }
 
 /// What a plugin may do with a storage.
@@ -106,13 +110,7 @@ fn grants(
     let mut grants = Grants::default();
     for (name, section) in section.named("databases", "plugins.<name>.grants.databases")? {
         known(&section, "database", &name, databases)?;
-        let access = section.required::<String>(&GRANT_DATABASE_ACCESS)?.value;
-        let access = match access.as_str() {
-            "admin" => Access::Admin,
-            "write" => Access::Write,
-            _ => Access::Read,
-        };
-        grants.databases.insert(name, DatabaseGrant { access });
+        grants.databases.insert(name, database(&section)?);
     }
     for (name, section) in section.named("storage", "plugins.<name>.grants.storage")? {
         known(&section, "storage", &name, storage)?;
@@ -146,7 +144,60 @@ fn grants(
             .snapshots
             .insert(name, rights.iter().map(right).collect());
     }
+    grants.files = match section.value(&GRANT_FILES)? {
+        Some(found) => found.value,
+        None => Vec::new(),
+    };
     Ok(grants)
+}
+
+fn database(section: &Section<'_>) -> Result<DatabaseGrant, ConfigError> {
+    if section.has("tables") {
+        if section.gives(&GRANT_DATABASE_ACCESS) {
+            return Err(section.problem(Problem::new(
+                "access is all of the database, and tables are given too",
+                "keep the one that the plugin asks for: see `orchestrator plugin inspect FILE`",
+            )));
+        }
+        return tables(section).map(DatabaseGrant::Tables);
+    }
+    let access = section.required::<String>(&GRANT_DATABASE_ACCESS)?.value;
+    Ok(DatabaseGrant::Whole(match access.as_str() {
+        "admin" => Access::Admin,
+        "write" => Access::Write,
+        _ => Access::Read,
+    }))
+}
+
+fn tables(
+    database: &Section<'_>,
+) -> Result<BTreeMap<TableName, BTreeSet<TableRight>>, ConfigError> {
+    let mut tables = BTreeMap::new();
+    for (name, rights) in database.values::<Vec<String>>("tables", &GRANT_DATABASE_TABLE)? {
+        let table = match TableName::parse(name) {
+            Ok(table) => table,
+            Err(problem) => {
+                return Err(rights.problem(Problem::new(
+                    problem,
+                    "name a table of the application, such as \"User\"",
+                )));
+            }
+        };
+        if rights.value.is_empty() {
+            return Err(rights.problem(Problem::new(
+                "no right is granted",
+                "name the rights, such as [\"select\", \"insert\"], or leave the table out",
+            )));
+        }
+        let rights = rights.value.iter();
+        tables.insert(
+            table,
+            rights
+                .filter_map(|right| TableRight::named(right))
+                .collect(),
+        );
+    }
+    Ok(tables)
 }
 
 fn known(

@@ -109,6 +109,27 @@ impl<'a> Section<'a> {
         Ok(sections)
     }
 
+    /// The values of the user's choice of names below a table: `tables = { "User" = ["select"] }`. `key` says what each of them is.
+    pub(super) fn values<T: Value>(
+        &self,
+        name: &str,
+        key: &Key,
+    ) -> Result<Vec<(&'a str, Found<T>)>, ConfigError> {
+        let known = key.path.rsplit_once('.').map_or("", |(table, _)| table);
+        let parent = self.section(name, known)?;
+        let mut values = Vec::new();
+        for name in parent.names() {
+            let path = parent.path_of(name);
+            if let Some((place, value)) = parent.entry(name) {
+                match T::from_toml(value.get_ref(), key, self.document) {
+                    Ok(value) => values.push((name, Found { value, place, path })),
+                    Err(problem) => return Err(problem_at(place, &path, problem)),
+                }
+            }
+        }
+        Ok(values)
+    }
+
     /// Whether the file gives this key here.
     pub(super) fn gives(&self, key: &Key) -> bool {
         self.has(key.name())

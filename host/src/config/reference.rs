@@ -49,6 +49,7 @@ pub(super) enum Kind {
     Size,
     Duration,
     Path,
+    Paths,
     OneOf(&'static [&'static str]),
     SeveralOf(&'static [&'static str]),
     Steps,
@@ -110,6 +111,7 @@ impl std::fmt::Display for Kind {
             Self::Size => "size, as \"64MiB\"",
             Self::Duration => "duration, as \"90s\" or \"1h30m\"",
             Self::Path => "path, relative to the file's folder",
+            Self::Paths => "list of paths, relative to the file's folder",
             Self::OneOf(words) => return write!(f, "one of {}", words.join(", ")),
             Self::SeveralOf(words) => return write!(f, "list of {}", words.join(", ")),
             Self::Steps => "list of steps",
@@ -216,10 +218,14 @@ keys! {
         "The file's digest, as `orchestrator plugin inspect` prints it.";
     GRANT_DATABASE_ACCESS = "plugins.<name>.grants.databases.<name>.access", Kind::OneOf(&["read", "write", "admin"]), Some("read"),
         "What the plugin may do with the database: read-only transactions; any statement; also create and drop databases.";
+    GRANT_DATABASE_TABLE = "plugins.<name>.grants.databases.<name>.tables.<name>", Kind::SeveralOf(&["select", "insert", "update", "delete", "truncate"]), None,
+        "What the plugin may do with a table, `User` or `schema.table`, in place of access to the whole database. A table without a schema is in the schema of the database's URL, else in public.";
     GRANT_STORAGE_RIGHTS = "plugins.<name>.grants.storage.<name>.rights", Kind::SeveralOf(&["read", "write", "delete"]), Some("read"),
         "What the plugin may do with objects in the storage.";
     GRANT_SNAPSHOT_RIGHTS = "plugins.<name>.grants.snapshots.<name>.rights", Kind::SeveralOf(&["read", "create", "delete", "restore"]), Some("read"),
         "What the plugin may do with the managed server that the database is on: look at its snapshots, create and delete them, create other servers from them.";
+    GRANT_FILES = "plugins.<name>.grants.files", Kind::Paths, None,
+        "Folders whose files the plugin may read. A step may name them, or folders below them, relative to the file's folder.";
     PLUGIN_LIMITS = "plugins.<name>.limits", Kind::Table, None,
         "Limits for this plugin, with the keys of [limits]. Built-in plugins can be named here too.";
 
@@ -243,6 +249,8 @@ keys! {
         "Transfers that a step may have under way.";
     LIMIT_RESOURCES = "limits.resources", Kind::Number, Some("10000"),
         "Connections, transactions, streams and the like that a step may hold at a time.";
+    LIMIT_DATABASE_GROWTH = "limits.database_growth", Kind::Size, Some("10GiB"),
+        "By how much a database may grow, temporary tables included, while a plugin that is not built in is connected to it.";
 }
 
 #[cfg(test)]
@@ -269,7 +277,15 @@ mod tests {
         );
         assert_eq!(
             names_in("plugins.<name>.grants").unwrap(),
-            ["databases", "storage", "snapshots"]
+            ["databases", "storage", "snapshots", "files"]
+        );
+        assert_eq!(
+            names_in("plugins.<name>.grants.databases.<name>").unwrap(),
+            ["access", "tables"]
+        );
+        assert_eq!(
+            names_in("plugins.<name>.grants.databases.<name>.tables"),
+            None
         );
         assert_eq!(names_in("databases"), None);
         assert_eq!(

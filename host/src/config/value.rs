@@ -49,6 +49,25 @@ impl Value for PathBuf {
     }
 }
 
+/// Paths, of which a text holds one.
+impl Value for Vec<PathBuf> {
+    fn from_text(text: &str, key: &Key, folder: &Path) -> Result<Self, Problem> {
+        PathBuf::from_text(text, key, folder).map(|path| vec![path])
+    }
+
+    fn from_toml(value: &DeValue<'_>, key: &Key, document: &Document<'_>) -> Result<Self, Problem> {
+        let path = |item: &toml::Spanned<DeValue<'_>>| match item.get_ref() {
+            item @ DeValue::String(_) => PathBuf::from_toml(item, key, document),
+            other => Err(wrong_kind("text in the list", other)),
+        };
+        match value {
+            DeValue::Array(items) => items.iter().map(path).collect(),
+            DeValue::String(_) => PathBuf::from_toml(value, key, document).map(|path| vec![path]),
+            other => Err(wrong_kind(&key.kind.to_string(), other)),
+        }
+    }
+}
+
 impl Value for bool {
     fn from_text(text: &str, _: &Key, _: &Path) -> Result<Self, Problem> {
         text.parse().map_err(|_| {

@@ -1,12 +1,13 @@
 //! Connecting: endpoints in their order, one session at the end.
 
 use super::attempt::{Attempt, Encryption, Session};
-use super::driver::drive;
+use super::driver::{End, drive};
 use super::pieces::Connector;
 use super::settings::{ConnectionSettings, Endpoint, Host, SslMode, TargetSessionAttributes};
 use super::{DatabaseError, DatabaseErrorKind, tls};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_postgres::{CancelToken, Client};
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,7 @@ pub struct Connection {
     /// For ending a statement from elsewhere.
     pub cancel: CancelHandle,
     dropped: CancellationToken,
+    end: Arc<End>,
 }
 
 /// Asks the server to cancel what a session runs at the moment, over a connection of its own, encrypted alike.
@@ -74,12 +76,19 @@ impl Connection {
             place,
         };
         let dropped = CancellationToken::new();
-        tokio::spawn(drive(driver, cancel.clone(), dropped.clone()));
+        let end = Arc::new(End::default());
+        tokio::spawn(drive(driver, cancel.clone(), dropped.clone(), end.clone()));
         Self {
             client,
             cancel,
             dropped,
+            end,
         }
+    }
+
+    /// How the session ends, also for those who let go of it before.
+    pub fn end(&self) -> Arc<End> {
+        self.end.clone()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What can go wrong with a database: one kind to act on, a message that says what was tried where, a hint.
 
+use super::pieces::TooLong;
 use super::settings::SettingsError;
 use tokio_postgres::error::{DbError, ErrorPosition, SqlState};
 
@@ -40,6 +41,8 @@ pub enum DatabaseErrorKind {
     TooManyConnections,
     /// Any other error that PostgreSQL reported; see the report's SQLSTATE.
     Query,
+    /// The server sent more at once than is kept in memory.
+    TooLong,
     /// The driver and the server do not understand each other, or a value is of another type.
     Protocol,
 }
@@ -126,6 +129,16 @@ impl From<tokio_postgres::Error> for DatabaseError {
         }
         let cause = std::error::Error::source(&error);
         let lost = cause.is_some_and(|cause| cause.downcast_ref::<std::io::Error>().is_some());
+        let too_long = cause
+            .and_then(|cause| cause.downcast_ref::<std::io::Error>())
+            .and_then(|error| error.get_ref()?.downcast_ref::<TooLong>());
+        if let Some(too_long) = too_long {
+            return Self::new(
+                DatabaseErrorKind::TooLong,
+                too_long.to_string(),
+                "read long values by COPY, or a part of them at a time",
+            );
+        }
         if error.is_closed() || lost {
             let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
             return Self::new(

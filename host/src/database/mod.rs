@@ -21,6 +21,7 @@ mod password_file;
 mod pieces;
 mod pooler;
 mod process_environment;
+mod run_role;
 mod scratch;
 mod server_facts;
 mod service_file;
@@ -38,6 +39,7 @@ mod settings_tests;
 mod test_server;
 
 pub use connection::{CancelHandle, Connection, connect};
+pub use driver::End;
 pub use error::{DatabaseError, DatabaseErrorKind, ServerReport};
 /// What every server has, to create and drop other databases from.
 pub const MAINTENANCE_DATABASE: &str = "postgres";
@@ -46,6 +48,10 @@ pub use marker::environment_marker;
 pub(crate) use nearest::nearest;
 pub use pooler::changes_sessions;
 pub use process_environment::ProcessEnvironment;
+pub use run_role::{
+    RunRole, RunRoleError, RunRoleMaker, RunRoleOrder, drop_run_role, may_make_run_roles,
+    run_role_name,
+};
 pub use scratch::{drop_scratch, scratch_name};
 pub use server_facts::{ServerFacts, TlsFacts, inspect};
 pub use settings::{

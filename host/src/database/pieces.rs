@@ -24,6 +24,21 @@ const HEADER: usize = 5;
 /// The kind of a COPY's data (`PqMsg_CopyData`).
 const COPY_DATA: u8 = b'd';
 
+/// The driver keeps a message in memory until it has all of it, and PostgreSQL sends a row or an error of up to 1 GB as one. What is
+/// larger than this is read by a COPY, or in parts.
+const LONGEST_MESSAGE: usize = 64 * 1024 * 1024;
+
+/// A message that is not taken, at the end of a session.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the server began a message of {} MiB, and at most {} are taken at once",
+    bytes >> 20,
+    LONGEST_MESSAGE >> 20
+)]
+pub(super) struct TooLong {
+    bytes: usize,
+}
+
 /// Makes the driver's streams: encrypted, or as they are. To the driver both look like TLS, since it lets nobody in between
 /// otherwise.
 #[derive(Clone)]
@@ -114,7 +129,7 @@ impl AsyncRead for Pieces {
             if input.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            this.splitter.push(input.filled());
+            this.splitter.push(input.filled())?;
         }
         let left = &this.splitter.ready[this.taken..];
         let step = left.len().min(output.remaining());
@@ -165,7 +180,7 @@ struct Splitter {
 
 impl Splitter {
     /// One piece for all the data that follows each other in `bytes`.
-    fn push(&mut self, mut bytes: &[u8]) {
+    fn push(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             if self.left > 0 {
                 let (now, later) = bytes.split_at(self.left.min(bytes.len()));
@@ -181,25 +196,30 @@ impl Splitter {
                 let (now, later) = bytes.split_at(missing.min(bytes.len()));
                 self.header.extend_from_slice(now);
                 bytes = later;
-                self.begin();
+                self.begin()?;
             }
         }
         self.end_piece();
+        Ok(())
     }
 
     /// Once the header is whole.
-    fn begin(&mut self) {
+    fn begin(&mut self) -> io::Result<()> {
         let &[kind, a, b, c, d] = self.header.as_slice() else {
-            return;
+            return Ok(());
         };
         let length = u32::from_be_bytes([a, b, c, d]) as usize;
         self.left = length.saturating_sub(HEADER - 1);
         self.is_data = kind == COPY_DATA;
+        if !self.is_data && self.left > LONGEST_MESSAGE {
+            return Err(io::Error::other(TooLong { bytes: self.left }));
+        }
         if !self.is_data {
             self.end_piece();
             self.ready.extend_from_slice(&self.header);
         }
         self.header.clear();
+        Ok(())
     }
 
     fn end_piece(&mut self) {
@@ -262,12 +282,29 @@ mod tests {
         let (expected, _) = joined(&sent);
         for step in [1, 3, 4096, PIECE] {
             let mut splitter = Splitter::default();
-            sent.chunks(step).for_each(|chunk| splitter.push(chunk));
+            sent.chunks(step)
+                .for_each(|chunk| splitter.push(chunk).unwrap());
             let (all, pieces) = joined(&splitter.ready);
             assert!(all == expected, "in steps of {step}");
             assert!(pieces.iter().all(|length| *length <= PIECE));
             // Not one for each row.
             assert!(step < PIECE || pieces.len() < 10, "{pieces:?}");
         }
+    }
+
+    #[test]
+    fn a_row_that_no_memory_should_hold_ends_the_session() {
+        let mut splitter = Splitter::default();
+        let error = splitter.push(&[b'D', 0x3f, 0xff, 0, 0]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the server began a message of 1023 MiB, and at most 64 are taken at once"
+        );
+        // Data of a COPY goes on in pieces, whatever the server says.
+        assert!(splitter_of_copy().is_ok());
+    }
+
+    fn splitter_of_copy() -> io::Result<()> {
+        Splitter::default().push(&[COPY_DATA, 0x3f, 0xff, 0, 0])
     }
 }

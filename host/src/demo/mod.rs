@@ -1,9 +1,5 @@
 //! The example application in a database of its own, for `orchestrator demo`.
 
-mod server;
-
-pub use server::PrivateServer;
-
 /// The example application's migrations, by name, in their order.
 pub const MIGRATIONS: [(&str, &str); 4] = [
     (
@@ -24,5 +20,8 @@ pub const MIGRATIONS: [(&str, &str); 4] = [
     ),
 ];
 
-/// Its 20 rows.
-pub const SEED: &str = include_str!("../../../seeds/qconnect.sql");
+/// Which database they are for, as Prisma keeps it beside them.
+pub const MIGRATION_LOCK: &str = include_str!("../../../migrations/migration_lock.toml");
+
+/// Its 20 rows, declared.
+pub const SEEDS: &str = include_str!("../../../seeds/qconnect.toml");

@@ -2,6 +2,8 @@
 
 use jiff::SignedDuration;
 
+use crate::text::is_unseen;
+
 /// Characters beyond which a value is cut in running text.
 const LONGEST: usize = 1_000;
 
@@ -99,12 +101,6 @@ fn flat(text: &str) -> String {
         Some((end, _)) => format!("{}…", &flat[..end]),
         None => flat,
     }
-}
-
-/// Control characters, and those that reorder or hide text (Unicode Technical Report 36, section 2.5).
-fn is_unseen(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{061C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
 }
 
 fn longest_run(text: &str) -> usize {

@@ -43,6 +43,11 @@ pub(super) enum Event {
         run: Uuid,
         name: String,
     },
+    Role(LoginRole),
+    RoleClosed {
+        run: Uuid,
+        name: String,
+    },
     Step {
         run: Uuid,
         index: usize,
@@ -101,6 +106,19 @@ pub struct Scratch {
     pub name: String,
 }
 
+/// A role of the server that a run has made, and that does not outlive its step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginRole {
+    /// The run whose plugin connects as it.
+    pub run: Uuid,
+    /// The database's binding.
+    pub database: String,
+    /// Where that database was then: its URL without secrets.
+    pub server: String,
+    /// Of the role.
+    pub name: String,
+}
+
 /// One run, as the journal knows it.
 #[derive(Clone, Debug)]
 pub(super) struct Run {
@@ -109,6 +127,8 @@ pub(super) struct Run {
     pub drafts: Vec<Draft>,
     /// Taken, and not dropped.
     pub scratches: Vec<Scratch>,
+    /// Made, and not dropped.
+    pub roles: Vec<LoginRole>,
     /// Read from the table: another machine answers for it.
     pub imported: bool,
     /// The table holds it closed.
@@ -119,7 +139,7 @@ pub(super) struct Run {
 
 impl Run {
     fn has_leftovers(&self) -> bool {
-        !(self.drafts.is_empty() && self.scratches.is_empty())
+        !(self.drafts.is_empty() && self.scratches.is_empty() && self.roles.is_empty())
     }
 }
 
@@ -184,6 +204,16 @@ impl History {
                     run.scratches.retain(|scratch| scratch.name != name);
                 }
             }
+            Event::Role(role) => {
+                if let Some(run) = self.touch(role.run, at) {
+                    run.roles.push(role);
+                }
+            }
+            Event::RoleClosed { run, name } => {
+                if let Some(run) = self.runs.get_mut(&run) {
+                    run.roles.retain(|role| role.name != name);
+                }
+            }
             Event::Step { run, index, step } => {
                 if let Some(run) = self.touch(run, at) {
                     match run.record.steps.get_mut(index) {
@@ -231,6 +261,7 @@ impl History {
                     record,
                     drafts: Vec::new(),
                     scratches: Vec::new(),
+                    roles: Vec::new(),
                     imported,
                     in_table,
                     last_sign: at,
@@ -281,6 +312,10 @@ impl History {
                 lines.extend(run.scratches.iter().cloned().map(|scratch| Line {
                     at: run.last_sign,
                     event: Event::Scratch(scratch),
+                }));
+                lines.extend(run.roles.iter().cloned().map(|role| Line {
+                    at: run.last_sign,
+                    event: Event::Role(role),
                 }));
             }
             let event = match (run.imported, run.record.status.is_closed()) {
@@ -371,6 +406,12 @@ mod tests {
             prefix: "p/".into(),
             removed: true,
         };
+        let role = |name: &str| LoginRole {
+            run: open.run_id,
+            database: "app".into(),
+            server: "postgresql://u@h:5432/app".into(),
+            name: name.into(),
+        };
         let lines = vec![
             at(Event::Started {
                 record: Box::new(RunRecord {
@@ -382,6 +423,12 @@ mod tests {
             at(Event::Draft(draft)),
             at(Event::Started {
                 record: Box::new(open.clone()),
+            }),
+            at(Event::Role(role("left"))),
+            at(Event::Role(role("dropped"))),
+            at(Event::RoleClosed {
+                run: open.run_id,
+                name: "dropped".into(),
             }),
             at(Event::Warning {
                 run: open.run_id,
@@ -401,10 +448,11 @@ mod tests {
         for run in before.runs() {
             let same = after.run(run.record.run_id).unwrap();
             assert_eq!(
-                (&same.record, &same.drafts, same.in_table),
-                (&run.record, &run.drafts, run.in_table)
+                (&same.record, &same.drafts, &same.roles, same.in_table),
+                (&run.record, &run.drafts, &run.roles, run.in_table)
             );
         }
+        assert_eq!(after.run(open.run_id).unwrap().roles, [role("left")]);
         assert_eq!(after.runs().count(), 2);
     }
 

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::error::LogError;
-use super::history::{Draft, Event, History, Run, Scratch};
+use super::history::{Draft, Event, History, LoginRole, Run, Scratch};
 use super::record::{ErrorRecord, RunRecord, Status};
 use super::{DeploymentLog, Written};
 
@@ -26,14 +26,16 @@ pub struct Interrupted {
     pub drafts: Vec<Draft>,
     /// The names of databases that it had taken.
     pub scratches: Vec<Scratch>,
+    /// Roles of servers that it had made.
+    pub roles: Vec<LoginRole>,
     /// When it was last heard of.
     pub last_sign: Timestamp,
     claim: Claim,
 }
 
 impl DeploymentLog {
-    /// The dead runs of this machine. Clean up after them, say so with `draft_closed` and `scratch_closed`,
-    /// then `close_interrupted`.
+    /// The dead runs of this machine. Clean up after them, say so with `draft_closed`, `scratch_closed` and
+    /// `role_closed`, then `close_interrupted`.
     pub fn interrupted(&self) -> Result<Vec<Interrupted>, LogError> {
         let open = |history: &History| -> Vec<Uuid> {
             let open = history
@@ -58,6 +60,7 @@ impl DeploymentLog {
                         record: run.record.clone(),
                         drafts: run.drafts.clone(),
                         scratches: run.scratches.clone(),
+                        roles: run.roles.clone(),
                         last_sign: run.last_sign,
                         claim,
                     });
@@ -119,6 +122,11 @@ impl DeploymentLog {
         self.leftovers(|run| run.scratches.clone())
     }
 
+    /// Roles of closed runs that nobody has dropped yet.
+    pub fn leftover_roles(&self) -> Result<Vec<LoginRole>, LogError> {
+        self.leftovers(|run| run.roles.clone())
+    }
+
     fn leftovers<T>(&self, of: impl Fn(&Run) -> Vec<T>) -> Result<Vec<T>, LogError> {
         let history = self.journal.read()?;
         let closed = history.runs().filter(|run| run.record.status.is_closed());
@@ -144,6 +152,14 @@ impl DeploymentLog {
     /// Says that no database has the name of a scratch any more.
     pub fn scratch_closed(&self, run: Uuid, name: &str) -> Result<(), LogError> {
         self.journal.append(vec![Event::ScratchClosed {
+            run,
+            name: name.to_owned(),
+        }])
+    }
+
+    /// Says that no role has the name any more.
+    pub fn role_closed(&self, run: Uuid, name: &str) -> Result<(), LogError> {
+        self.journal.append(vec![Event::RoleClosed {
             run,
             name: name.to_owned(),
         }])

@@ -40,7 +40,7 @@ use uuid::Uuid;
 pub use error::LogError;
 pub use exchange::Attached;
 pub use facts::{Facts, Verification};
-pub use history::{Draft, Scratch};
+pub use history::{Draft, LoginRole, Scratch};
 pub use interruption::Interrupted;
 pub use record::{ErrorRecord, RunRecord, Status, StepRecord, Trigger, now};
 pub use redaction::{REDACTED, Redactor};

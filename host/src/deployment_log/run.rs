@@ -4,7 +4,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::error::LogError;
-use super::history::{Draft, Event, Scratch};
+use super::history::{Draft, Event, LoginRole, Scratch};
 use super::interruption::Claim;
 use super::record::{RunRecord, StepRecord};
 use super::{DeploymentLog, Written};
@@ -60,6 +60,23 @@ impl RunGuard {
     /// After it was dropped, or was renamed.
     pub fn scratch_closed(&self, name: &str) -> Result<(), LogError> {
         self.log.scratch_closed(self.claim.run, name)
+    }
+
+    /// Before a role is made: its name, so that it can be found and dropped. `database` is the binding that it is for, `server` its URL
+    /// without secrets.
+    pub fn role(&self, database: &str, server: &str, name: &str) -> Result<(), LogError> {
+        let role = LoginRole {
+            run: self.claim.run,
+            database: database.into(),
+            server: self.log.redactor.text(server),
+            name: name.into(),
+        };
+        self.log.journal.append(vec![Event::Role(role)])
+    }
+
+    /// After it was dropped, or was never made.
+    pub fn role_closed(&self, name: &str) -> Result<(), LogError> {
+        self.log.role_closed(self.claim.run, name)
     }
 
     /// A step that begins or ends; `index` counts from 0.

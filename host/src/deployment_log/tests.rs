@@ -142,6 +142,8 @@ fn a_killed_process_is_found_and_its_draft_with_it() {
             .unwrap();
         run.scratch("app", "postgresql://u@h:5432/postgres", "app_scratch_1")
             .unwrap();
+        run.role("app", "postgresql://u@h:5432/app", "orchestrator_run_1")
+            .unwrap();
         println!("run {}", run.run_id());
         std::thread::sleep(Duration::from_secs(600));
     }
@@ -180,6 +182,7 @@ fn a_killed_process_is_found_and_its_draft_with_it() {
     };
     assert_eq!(dead.drafts, std::slice::from_ref(&draft));
     assert_eq!(dead.scratches[0].name, "app_scratch_1");
+    assert_eq!(dead.roles[0].name, "orchestrator_run_1");
     let written = ours
         .close_interrupted(
             dead,
@@ -198,10 +201,13 @@ fn a_killed_process_is_found_and_its_draft_with_it() {
     ours.draft_removed(run, "app/b1/").unwrap();
     assert!(ours.leftover_drafts().unwrap()[0].0.removed);
     assert_eq!(ours.leftover_scratches().unwrap().len(), 1);
+    assert_eq!(ours.leftover_roles().unwrap().len(), 1);
     ours.draft_closed(run, "app/b1/").unwrap();
     ours.scratch_closed(run, "app_scratch_1").unwrap();
     assert!(ours.leftover_drafts().unwrap().is_empty());
     assert!(ours.leftover_scratches().unwrap().is_empty());
+    ours.role_closed(run, "orchestrator_run_1").unwrap();
+    assert!(ours.leftover_roles().unwrap().is_empty());
     assert!(ours.interrupted().unwrap().is_empty());
     assert_eq!(
         fs::read_dir(folder.path().join("state/runs"))

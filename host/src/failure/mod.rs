@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::shortened;
+
 /// Decides the outcome of a run and its exit code; the same cases as the contract's `error-kind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -142,6 +144,20 @@ impl Failure {
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
         self
+    }
+
+    /// The same with texts that a reader gets to the end of: a server or a plugin may send megabytes.
+    #[must_use]
+    pub fn shortened(self) -> Self {
+        const BYTES: usize = 4_096;
+        let cut = |text: &str| shortened(text, BYTES);
+        Self {
+            message: cut(&self.message),
+            sqlstate: self.sqlstate.as_deref().map(cut),
+            detail: self.detail.as_deref().map(cut),
+            hint: self.hint.as_deref().map(cut),
+            ..self
+        }
     }
 
     /// Says what was being done, before the message.

@@ -21,6 +21,7 @@ impl From<DatabaseError> for Failure {
             DatabaseErrorKind::PermissionDenied => FailureKind::Refused,
             DatabaseErrorKind::Cancelled => FailureKind::Cancelled,
             DatabaseErrorKind::Timeout => FailureKind::Timeout,
+            DatabaseErrorKind::TooLong => FailureKind::LimitExceeded,
         };
         let report = error.report.as_deref();
         // Which is told beside the message here.
@@ -58,6 +59,34 @@ impl From<StorageError> for Failure {
         };
         Self {
             hint: error.hint().map(Into::into),
+            ..Self::new(kind, error.to_string())
+        }
+    }
+}
+
+impl From<builder::Error> for Failure {
+    fn from(error: builder::Error) -> Self {
+        use builder::Error;
+        let kind = match &error {
+            Error::NoTarget { .. } | Error::Run { .. } => FailureKind::NotFound,
+            Error::Read { .. }
+            | Error::Describe { .. }
+            | Error::NoLibrary { .. }
+            | Error::Manifest { .. } => FailureKind::InvalidInput,
+            // What the plugin's own code is at fault for.
+            Error::Compile { .. } | Error::ForeignImport { .. } | Error::Contract { .. } => {
+                FailureKind::Internal
+            }
+        };
+        let hint = match &error {
+            Error::Run { .. } => Some("install Rust, as https://rustup.rs says"),
+            Error::Describe { .. } => {
+                Some("name the folder of a plugin; `orchestrator plugin new NAME` makes one")
+            }
+            _ => error.hint(),
+        };
+        Self {
+            hint: hint.map(str::to_owned),
             ..Self::new(kind, error.to_string())
         }
     }

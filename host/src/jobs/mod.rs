@@ -9,6 +9,7 @@ mod recovery;
 mod rollback;
 mod rules;
 mod run;
+mod run_roles;
 mod step;
 
 pub use plan::StepRequest;

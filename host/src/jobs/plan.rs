@@ -1,6 +1,7 @@
 //! What a job will do: its plugins compiled, its parameters complete, its grants agreed. Nothing has an effect yet.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use manifest::Kind;
@@ -9,9 +10,9 @@ use sha2::{Digest, Sha256};
 
 use super::parameters::{Inherited, complete};
 use super::project::{Project, unknown, unmanaged};
-use crate::config::{self, PluginGrant};
+use crate::config::{self, DatabaseGrant, PluginGrant};
 use crate::failure::Failure;
-use crate::plugins::grants::{NamedBindings, OperatorGrants};
+use crate::plugins::grants::{DEFAULT_SCHEMA, NamedBindings, OperatorGrants};
 use crate::plugins::limits::StepLimits;
 use crate::plugins::{Grants, Operator, Plugin, builtin};
 
@@ -27,6 +28,8 @@ pub struct StepRequest {
 /// A step that can run.
 pub(super) struct PlannedStep {
     pub plugin: Arc<Plugin>,
+    /// It is not built in.
+    pub is_configured: bool,
     /// By name, as given.
     pub parameters: Map<String, Value>,
     pub named: NamedBindings,
@@ -44,6 +47,7 @@ pub(super) async fn plan(
     for step in steps {
         let source = Source::of(project, &step.plugin)?;
         let plugin = compile(project, &source).await?;
+        check_name(&step.plugin, &plugin)?;
         let inherited = Inherited {
             database: inherited(&planned, Kind::Database)
                 .or_else(|| only(project.config.databases.keys().map(|name| name.as_str()))),
@@ -58,16 +62,18 @@ pub(super) async fn plan(
             }
         }
         let parameters = complete(&plugin.manifest, &given, &inherited)?;
-        let named = NamedBindings {
-            databases: named(&plugin, &parameters, Kind::Database),
-            storage: named(&plugin, &parameters, Kind::Storage),
-            folders: named(&plugin, &parameters, Kind::Folder),
+        let mut named = NamedBindings {
+            databases: named_of(&plugin, &parameters, Kind::Database),
+            storage: named_of(&plugin, &parameters, Kind::Storage),
+            ..NamedBindings::default()
         };
         let is_managed = !plugin.manifest.asks.snapshots.is_empty();
         for database in &named.databases {
             if project.database(database)?.rds.is_none() && is_managed {
                 return Err(unmanaged(database));
             }
+            let schema = schema(project, database)?;
+            named.schemas.insert(database.clone(), schema);
         }
         for storage in &named.storage {
             if !project.config.storage.contains_key(storage.as_str()) {
@@ -78,13 +84,16 @@ pub(super) async fn plan(
                 ));
             }
         }
-        for folder in &named.folders {
-            project.folder(folder)?;
+        for folder in named_of(&plugin, &parameters, Kind::Folder) {
+            let path = source.folder(project, &folder)?;
+            named.folders.insert(folder, path);
         }
         let limits = limits(project.config.limits_of(&step.plugin));
-        let grants = Grants::agree(&plugin.manifest, &named, &source.operator(), limits)?;
+        let operator = source.operator(project)?;
+        let grants = Grants::agree(&plugin.manifest, &named, &operator, limits)?;
         planned.push(PlannedStep {
             plugin,
+            is_configured: matches!(source, Source::Configured(_)),
             parameters,
             named,
             grants,
@@ -98,6 +107,20 @@ pub(super) async fn plan(
         return Err(unknown("parameter of this job", name, known));
     }
     Ok(planned)
+}
+
+/// What a plugin calls itself stands in the log, and decides what an environment asks for: it has to be what the operator calls it.
+fn check_name(name: &str, plugin: &Plugin) -> Result<(), Failure> {
+    let own = &plugin.manifest.name;
+    if own == name {
+        return Ok(());
+    }
+    Err(Failure::refused(format!(
+        "the plugin {name} calls itself {own} in its manifest"
+    ))
+    .hint(format!(
+        "if you trust it, call it [plugins.{own}] in the configuration; a name of a built-in plugin is nobody else's"
+    )))
 }
 
 /// Where a plugin's component is from, and who grants.
@@ -121,31 +144,65 @@ impl<'a> Source<'a> {
         Err(unknown("plugin", name, known))
     }
 
-    fn operator(&self) -> Operator {
+    fn operator(&self, project: &Project) -> Result<Operator, Failure> {
+        let plugin = match self {
+            Self::BuiltIn(_) => return Ok(Operator::BuiltIn),
+            Self::Configured(plugin) => plugin,
+        };
+        let mut grants = OperatorGrants::default();
+        for (name, grant) in &plugin.grants.databases {
+            let database = name.to_string();
+            match grant {
+                DatabaseGrant::Whole(access) => {
+                    grants.databases.insert(database, *access);
+                }
+                DatabaseGrant::Tables(tables) => {
+                    let schema = schema(project, &database)?;
+                    let granted = grants.tables.entry(database).or_default();
+                    for (table, rights) in tables {
+                        let table = table.clone().within(&schema);
+                        granted.entry(table).or_default().extend(rights);
+                    }
+                }
+            }
+        }
+        for (name, grant) in &plugin.grants.storage {
+            let rights = grant.rights.clone();
+            grants.storage.insert(name.to_string(), rights);
+        }
+        for (name, rights) in &plugin.grants.snapshots {
+            grants.snapshots.insert(name.to_string(), rights.clone());
+        }
+        // A folder that is not there grants nothing.
+        let folders = plugin.grants.files.iter();
+        grants.files = folders
+            .filter_map(|folder| folder.canonicalize().ok())
+            .collect();
+        Ok(Operator::Configured(grants))
+    }
+
+    /// Where the folder is that a step names: a binding's, or for a plugin of the operator's own also a path. Of such a path nothing is
+    /// left to be led astray by, no link and no `..`, so that it can be compared with those that are granted.
+    fn folder(&self, project: &Project, name: &str) -> Result<PathBuf, Failure> {
+        let bound = project.folder(name).map(Path::to_path_buf);
         match self {
-            Self::BuiltIn(_) => Operator::BuiltIn,
-            Self::Configured(plugin) => Operator::Configured(OperatorGrants {
-                databases: plugin
-                    .grants
-                    .databases
-                    .iter()
-                    .map(|(name, grant)| (name.to_string(), grant.access))
-                    .collect(),
-                storage: plugin
-                    .grants
-                    .storage
-                    .iter()
-                    .map(|(name, grant)| (name.to_string(), grant.rights.clone()))
-                    .collect(),
-                snapshots: plugin
-                    .grants
-                    .snapshots
-                    .iter()
-                    .map(|(name, rights)| (name.to_string(), rights.clone()))
-                    .collect(),
-            }),
+            Self::BuiltIn(_) => bound,
+            Self::Configured(_) => {
+                let path = bound.unwrap_or_else(|_| project.config.folder.join(name));
+                path.canonicalize().map_err(|error| {
+                    Failure::invalid_input(format!("looking for the folder {}: {error}", path.display()))
+                        .hint("a folder is named by its path, relative to the folder of orchestrator.toml")
+                })
+            }
         }
     }
+}
+
+/// Where tables of a database are that are named without a schema.
+fn schema(project: &Project, database: &str) -> Result<String, Failure> {
+    let settings = project.database(database)?.direct();
+    let schema = settings.schema.as_deref().unwrap_or(DEFAULT_SCHEMA);
+    Ok(schema.to_owned())
 }
 
 /// What the operator allows; sizes beyond this machine's memory are no limit.
@@ -161,6 +218,7 @@ fn limits(limits: &config::Limits) -> StepLimits {
         connections: limits.connections as usize,
         transfers: limits.transfers as usize,
         resources: limits.resources as usize,
+        database_growth: limits.database_growth,
         component_bytes: size(limits.component),
     }
 }
@@ -193,7 +251,7 @@ pub(super) async fn compile(
 }
 
 /// The file, if it is the one that the operator looked at.
-fn read_pinned(file: &std::path::Path, sha256: &str) -> Result<Vec<u8>, Failure> {
+fn read_pinned(file: &Path, sha256: &str) -> Result<Vec<u8>, Failure> {
     let size = std::fs::metadata(file)
         .map_err(|error| {
             Failure::not_found(format!("reading the plugin {}: {error}", file.display()))
@@ -236,7 +294,7 @@ fn only<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     names.next().is_none().then_some(first)
 }
 
-fn named(plugin: &Plugin, parameters: &Map<String, Value>, kind: Kind) -> BTreeSet<String> {
+fn named_of(plugin: &Plugin, parameters: &Map<String, Value>, kind: Kind) -> BTreeSet<String> {
     plugin
         .manifest
         .parameters

@@ -30,7 +30,7 @@ pub(super) async fn prepare(project: &Project, request: &RunRequest) -> Result<P
     };
     let mut environment = told;
     for (at, step) in steps.iter().chain(&way_back).enumerate() {
-        let effect = rules::effect(&step.plugin.manifest.name, &step.parameters);
+        let effect = rules::effect(&step.plugin.manifest, &step.parameters);
         if effect == Effect::Harmless && !leads_to_a_migration(&steps, at) {
             continue;
         }

@@ -1,4 +1,4 @@
-//! Runs that were killed: their half backups removed, their scratch databases dropped, their records closed.
+//! Runs that were killed: their half backups removed, their scratch databases and roles dropped, their records closed.
 
 use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
@@ -7,7 +7,7 @@ use super::project::Project;
 use super::rollback::RESTORE;
 use crate::backups;
 use crate::database::{self, ConnectionSettings, MAINTENANCE_DATABASE, ProcessEnvironment};
-use crate::deployment_log::{Draft, RunRecord, Scratch, Status};
+use crate::deployment_log::{Draft, LoginRole, RunRecord, Scratch, Status};
 use crate::failure::Failure;
 use crate::storage;
 
@@ -16,7 +16,7 @@ use crate::storage;
 pub struct Recovered {
     /// Runs closed as interrupted.
     pub runs: Vec<uuid::Uuid>,
-    /// Prefixes of half backups that were removed, and names of scratch databases that were dropped.
+    /// Prefixes of half backups that were removed, and names of scratch databases and roles that were dropped.
     pub removed: Vec<String>,
     /// Databases that these runs were restoring into, each in one sentence.
     pub databases: Vec<String>,
@@ -40,6 +40,9 @@ pub async fn recover(project: &Project) -> Result<Recovered, Failure> {
         for scratch in &interrupted.scratches {
             notes.extend(clear_away(project, scratch, &mut recovered).await);
         }
+        for role in &interrupted.roles {
+            notes.extend(drop_role(project, role, &mut recovered).await);
+        }
         if let Some(note) = cut_restore(&interrupted.record) {
             notes.push(note.clone());
             recovered.databases.push(note);
@@ -56,6 +59,11 @@ pub async fn recover(project: &Project) -> Result<Recovered, Failure> {
     }
     for scratch in project.log.leftover_scratches()? {
         if let Some(note) = clear_away(project, &scratch, &mut recovered).await {
+            warn!("{note}");
+        }
+    }
+    for role in project.log.leftover_roles()? {
+        if let Some(note) = drop_role(project, &role, &mut recovered).await {
             warn!("{note}");
         }
     }
@@ -171,12 +179,50 @@ async fn try_clear_away(project: &Project, scratch: &Scratch) -> Result<bool, Fa
     let bound = project
         .database(&scratch.database)
         .map(|binding| binding.direct().with_database(MAINTENANCE_DATABASE));
-    // A binding from the command line (a URL) is known by its location alone: passwords are in no journal.
-    let settings = match bound {
-        Ok(settings) if settings.redacted() == scratch.server => settings,
-        _ => ConnectionSettings::parse(&scratch.server, &ProcessEnvironment::from_process())?,
-    };
+    let settings = settings_of(bound.ok(), &scratch.server)?;
     let dropped = database::drop_scratch(&settings, &scratch.name).await?;
     project.log.scratch_closed(scratch.run, &scratch.name)?;
+    Ok(dropped)
+}
+
+/// A binding from the command line (a URL) is known by its location alone: passwords are in no journal.
+fn settings_of(
+    bound: Option<ConnectionSettings>,
+    server: &str,
+) -> Result<ConnectionSettings, Failure> {
+    match bound.filter(|settings| settings.redacted() == server) {
+        Some(settings) => Ok(settings),
+        None => Ok(ConnectionSettings::parse(
+            server,
+            &ProcessEnvironment::from_process(),
+        )?),
+    }
+}
+
+/// Drops a role that a plugin was to connect as, where there still is one; says what became of it.
+async fn drop_role(
+    project: &Project,
+    role: &LoginRole,
+    recovered: &mut Recovered,
+) -> Option<String> {
+    let LoginRole { name, server, .. } = role;
+    match try_drop_role(project, role).await {
+        Ok(true) => {
+            recovered.removed.push(name.clone());
+            Some(format!("dropped the role {name} ({server})"))
+        }
+        Ok(false) => None,
+        Err(failure) => Some(format!(
+            "the role {name} ({server}) could not be dropped: {failure}; the next start tries again"
+        )),
+    }
+}
+
+async fn try_drop_role(project: &Project, role: &LoginRole) -> Result<bool, Failure> {
+    let bound = project.database(&role.database);
+    let bound = bound.map(|binding| binding.direct().clone());
+    let settings = settings_of(bound.ok(), &role.server)?;
+    let dropped = database::drop_run_role(&settings, &role.name).await?;
+    project.log.role_closed(role.run, &role.name)?;
     Ok(dropped)
 }

@@ -1,5 +1,6 @@
 //! What an environment asks for before a step may do what it does.
 
+use manifest::Manifest;
 use serde_json::{Map, Value};
 
 use super::plan::PlannedStep;
@@ -32,12 +33,22 @@ pub(super) enum Effect {
     Resets,
     /// It says another environment of itself.
     Marks(Environment),
+    /// Rows are written that are meant for other environments than production.
+    Seeds,
 }
 
-/// The effect of a built-in plugin with these parameters.
-pub(super) fn effect(plugin: &str, parameters: &Map<String, Value>) -> Effect {
+/// The effect of a plugin with these parameters.
+pub(super) fn effect(manifest: &Manifest, parameters: &Map<String, Value>) -> Effect {
+    if manifest.seed.is_some_and(|seed| !seed.production) {
+        return Effect::Seeds;
+    }
     let text = |name: &str| parameters.get(name).and_then(Value::as_str);
-    match (plugin, text("mode"), text("command"), text("environment")) {
+    match (
+        manifest.name.as_str(),
+        text("mode"),
+        text("command"),
+        text("environment"),
+    ) {
         ("restore", Some("clean" | "swap"), _, _) => Effect::Replaces,
         ("migrate", _, Some("deploy"), _) => Effect::Migrates,
         ("migrate", _, Some("down"), _) => Effect::TakesBack,
@@ -119,6 +130,11 @@ pub(super) fn check(
         .hint(format!(
             "where that is wrong, look at the URL and at `environment`, or `orchestrator mark local --confirm {database}` says so"
         ))),
+        Effect::Seeds if environment < Environment::Production => Ok(()),
+        Effect::Seeds => Err(Failure::refused(format!(
+            "{database} is a production database, and the seed is not meant for one"
+        ))
+        .hint("a plugin whose seeds are meant for production says so in its plugin.toml: production = true under [seed]")),
         Effect::Migrates => backed_up(environment, database, is_backed_up),
         Effect::TakesBack => {
             backed_up(environment, database, is_backed_up)?;
@@ -213,6 +229,8 @@ mod tests {
         assert!(!allowed(Effect::Resets, Environment::Production, true));
         let unmark = Effect::Marks(Environment::Local);
         assert!(!allowed(unmark, Environment::Production, true));
+        assert!(allowed(Effect::Seeds, Environment::Staging, false));
+        assert!(!allowed(Effect::Seeds, Environment::Production, true));
         assert!(allowed(
             Effect::Marks(Environment::Production),
             Environment::Local,
@@ -222,7 +240,12 @@ mod tests {
 
     #[test]
     fn effects_are_told_from_parameters() {
-        let of = |plugin, parameters: Value| effect(plugin, parameters.as_object().unwrap());
+        let of = |plugin: &str, parameters: Value| {
+            let manifest = serde_json::from_value(
+                json!({"name": plugin, "version": "1.0.0", "description": "x"}),
+            );
+            effect(&manifest.unwrap(), parameters.as_object().unwrap())
+        };
         assert_eq!(of("restore", json!({"mode": "swap"})), Effect::Replaces);
         assert_eq!(of("restore", json!({"mode": "create"})), Effect::Harmless);
         assert_eq!(
@@ -234,5 +257,12 @@ mod tests {
             of("mark", json!({"environment": "staging"})),
             Effect::Marks(Environment::Staging)
         );
+        for (production, expected) in [(false, Effect::Seeds), (true, Effect::Harmless)] {
+            let manifest = json!({
+                "name": "rows", "version": "1.0.0", "description": "x", "seed": {"production": production},
+            });
+            let manifest = serde_json::from_value(manifest).unwrap();
+            assert_eq!(effect(&manifest, &Map::new()), expected);
+        }
     }
 }

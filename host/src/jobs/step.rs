@@ -11,6 +11,7 @@ use super::log_table::{hold_log, holds_log, replaces_its_database, settle_log};
 use super::plan::PlannedStep;
 use super::project::Project;
 use super::run::{Observer, RunRequest};
+use super::run_roles::{RunRoles, is_own_fact};
 use crate::backups;
 use crate::capabilities::context::StepSetup;
 use crate::capabilities::{Bindings, StepReport, Stop, Unfinished};
@@ -102,6 +103,7 @@ async fn run_step(
             None
         }
         Err(failure) => {
+            let failure = named(failure, step);
             step_record.status = if failure.kind == FailureKind::Cancelled {
                 Status::Cancelled
             } else {
@@ -129,7 +131,55 @@ async fn drive(
     step_record: &mut StepRecord,
     progress: Progress,
 ) -> Result<Value, Failure> {
-    let bindings = open_bindings(project, step).await?;
+    let mut bindings = open_bindings(project, step).await?;
+    let mut roles = RunRoles::new(guard);
+    let taken = cancel.run_until_cancelled(roles.take(step, record, &mut bindings));
+    let result = match taken.await {
+        Some(Ok(())) => {
+            let bound = Bound { bindings, step };
+            execute(
+                project,
+                request,
+                record,
+                guard,
+                cancel,
+                bound,
+                step_record,
+                progress,
+            )
+            .await
+        }
+        Some(Err(failure)) => Err(failure),
+        None => Err(Failure::cancelled()),
+    };
+    for leftover in roles.close().await {
+        note(guard, |guard| guard.warning(&leftover));
+        record.warnings.push(leftover);
+    }
+    result
+}
+
+/// A step whose bindings are open.
+struct Bound<'a> {
+    step: &'a PlannedStep,
+    bindings: Bindings,
+}
+
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the parts of one step of one run"
+)]
+async fn execute(
+    project: &Project,
+    request: &RunRequest,
+    record: &mut RunRecord,
+    guard: Option<&Arc<RunGuard>>,
+    cancel: &CancellationToken,
+    bound: Bound<'_>,
+    step_record: &mut StepRecord,
+    progress: Progress,
+) -> Result<Value, Failure> {
+    let Bound { step, bindings } = bound;
     let parameters = resolve_backup(step, record, &bindings).await?;
     step_record.parameters = parameters.clone();
     let replaces_log = !request.dry_run && replaces_its_database(step) && holds_log(project, step);
@@ -148,6 +198,9 @@ async fn drive(
         },
         run: record.run_id,
         seed: seed(record.run_id),
+        configured: step
+            .is_configured
+            .then(|| step.plugin.manifest.name.clone()),
     };
     let outcome = project
         .runtime()?
@@ -160,8 +213,19 @@ async fn drive(
     outcome.result
 }
 
+/// Whose failure it is, where the plugin is not one of ours; and no more of it than somebody would read.
+fn named(failure: Failure, step: &PlannedStep) -> Failure {
+    let name = &step.plugin.manifest.name;
+    let failure = failure.shortened();
+    if !step.is_configured || failure.message.contains(name.as_str()) {
+        return failure;
+    }
+    failure.context(format_args!("the plugin {name}"))
+}
+
 fn keep_report(record: &mut RunRecord, guard: Option<&Arc<RunGuard>>, report: StepReport) {
-    for (key, value) in report.facts {
+    let is_told = |(key, _): &(String, Value)| !is_own_fact(key);
+    for (key, value) in report.facts.into_iter().filter(is_told) {
         note(guard, |guard| guard.fact(&key, value.clone()));
         record.facts.set(&key, value);
     }
@@ -176,19 +240,16 @@ async fn open_bindings(project: &Project, step: &PlannedStep) -> Result<Bindings
     for name in &step.named.databases {
         let binding = project.database(name)?;
         // A pooler cannot share snapshots, and hides the session that a step sets up.
-        bindings
-            .databases
-            .insert(name.clone(), binding.direct().clone());
+        let settings = binding.direct();
+        bindings.databases.insert(name.clone(), settings.clone());
+        bindings.watched_as.insert(name.clone(), settings.clone());
     }
     for name in &step.named.storage {
         bindings
             .storage
             .insert(name.clone(), project.storage(name).await?);
     }
-    for name in &step.named.folders {
-        let folder = project.folder(name)?;
-        bindings.folders.insert(name.clone(), folder.to_owned());
-    }
+    bindings.folders = step.named.folders.clone();
     for name in step.grants.managed() {
         let server = project.server(name).await?;
         bindings.servers.insert(name.to_owned(), server);

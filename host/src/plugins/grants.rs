@@ -1,11 +1,15 @@
 //! The manifest asks, the operator grants; both must agree before anything runs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
-use manifest::{Access, Manifest, SnapshotRight, StorageRight};
+use manifest::{Access, Manifest, SnapshotRight, StorageRight, TableName, TableRight};
 
 use super::limits::StepLimits;
 use crate::failure::Failure;
+
+/// Tables of one database with their schemas, and what may be done with each.
+pub type Tables = BTreeMap<TableName, BTreeSet<TableRight>>;
 
 /// What the operator allows a plugin that is not built in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +20,10 @@ pub struct OperatorGrants {
     pub storage: BTreeMap<String, BTreeSet<StorageRight>>,
     /// By the name of the database that is on the managed server.
     pub snapshots: BTreeMap<String, BTreeSet<SnapshotRight>>,
+    /// By the name of the database's binding, in place of access to all of it.
+    pub tables: BTreeMap<String, Tables>,
+    /// Folders that may be read with all that lies below them, as canonical paths.
+    pub files: Vec<PathBuf>,
 }
 
 /// Who grants.
@@ -34,8 +42,10 @@ pub struct NamedBindings {
     pub databases: BTreeSet<String>,
     /// Names of storages.
     pub storage: BTreeSet<String>,
-    /// Names of folders.
-    pub folders: BTreeSet<String>,
+    /// Where folders are, by the names that the step gives. Those of a configured plugin are canonical paths.
+    pub folders: BTreeMap<String, PathBuf>,
+    /// By the name of a database: the schema of tables that are named without one.
+    pub schemas: BTreeMap<String, String>,
 }
 
 /// What a step may do: only what was both asked and granted, and only on the bindings that the step names.
@@ -45,6 +55,7 @@ pub struct Grants {
     storage: BTreeMap<String, BTreeSet<StorageRight>>,
     folders: BTreeSet<String>,
     snapshots: BTreeMap<String, BTreeSet<SnapshotRight>>,
+    tables: BTreeMap<String, Tables>,
     /// What it may use up.
     pub limits: StepLimits,
 }
@@ -65,6 +76,7 @@ impl Grants {
             storage: BTreeMap::new(),
             folders: BTreeSet::new(),
             snapshots: BTreeMap::new(),
+            tables: BTreeMap::new(),
             limits: limits.asked(&manifest.limits),
         };
         if let Some(asked) = manifest.asks.database {
@@ -83,6 +95,15 @@ impl Grants {
                         granted.map_or("nothing", Access::name)
                     )),
                 }
+            }
+        }
+        if !manifest.asks.tables.is_empty() {
+            for binding in &named.databases {
+                let asked = asked_tables(manifest, named.schema(binding));
+                if let Operator::Configured(grants) = operator {
+                    missing.extend(missing_tables(binding, &asked, grants));
+                }
+                agreed.tables.insert(binding.clone(), asked);
             }
         }
         if !asked_snapshots.is_empty() {
@@ -125,14 +146,19 @@ impl Grants {
                 ));
             }
         }
-        for binding in &named.folders {
-            match operator {
-                Operator::BuiltIn if manifest.asks.files => {
-                    agreed.folders.insert(binding.clone());
-                }
-                _ => missing.push(format!(
-                    "folder {binding}: the plugin asks to read its files, the configuration grants nothing"
-                )),
+        for (binding, path) in &named.folders {
+            let granted: &[PathBuf] = match operator {
+                Operator::BuiltIn => std::slice::from_ref(path),
+                Operator::Configured(grants) => &grants.files,
+            };
+            if manifest.asks.files && granted.iter().any(|folder| path.starts_with(folder)) {
+                agreed.folders.insert(binding.clone());
+            } else {
+                missing.push(format!(
+                    "folder {binding} ({}): the plugin asks to read its files, the configuration grants {}",
+                    path.display(),
+                    folders(granted)
+                ));
             }
         }
         if missing.is_empty() {
@@ -149,12 +175,39 @@ impl Grants {
         )))
     }
 
-    /// The access to a database.
+    /// The access to a database. To its tables it is as much as their rights take.
     pub fn database(&self, binding: &str) -> Result<Access, Failure> {
+        let of_tables = || {
+            let mut rights = self.tables.get(binding)?.values().flatten();
+            Some(match rights.all(|right| *right == TableRight::Select) {
+                true => Access::Read,
+                false => Access::Write,
+            })
+        };
         self.databases
             .get(binding)
             .copied()
+            .or_else(of_tables)
             .ok_or_else(|| not_granted("database", binding))
+    }
+
+    /// Whether it may do this with the objects of any storage.
+    pub fn has_storage(&self, right: StorageRight) -> bool {
+        self.storage.values().any(|rights| rights.contains(&right))
+    }
+
+    /// Whether it may do this with the snapshots of any server.
+    pub fn has_snapshots(&self, right: SnapshotRight) -> bool {
+        self.snapshots
+            .values()
+            .any(|rights| rights.contains(&right))
+    }
+
+    /// The databases of which the step may use these tables alone, by the names of their bindings.
+    pub fn tables(&self) -> impl Iterator<Item = (&str, &Tables)> {
+        self.tables
+            .iter()
+            .map(|(binding, tables)| (binding.as_str(), tables))
     }
 
     /// Fails unless the right is there.
@@ -219,6 +272,71 @@ impl Grants {
     }
 }
 
+impl NamedBindings {
+    /// Where tables of this database are that are named without a schema.
+    fn schema(&self, binding: &str) -> &str {
+        self.schemas
+            .get(binding)
+            .map_or(DEFAULT_SCHEMA, String::as_str)
+    }
+}
+
+/// Where tables are when neither their names nor the database's URL say otherwise.
+pub const DEFAULT_SCHEMA: &str = "public";
+
+/// A manifest was validated: its names are names. A table that is named twice, with its schema and without, has both rights.
+fn asked_tables(manifest: &Manifest, schema: &str) -> Tables {
+    let mut tables = Tables::new();
+    for (name, rights) in &manifest.asks.tables {
+        if let Ok(table) = TableName::parse(name) {
+            tables
+                .entry(table.within(schema))
+                .or_default()
+                .extend(rights);
+        }
+    }
+    tables
+}
+
+fn missing_tables(binding: &str, asked: &Tables, grants: &OperatorGrants) -> Vec<String> {
+    let nothing = BTreeSet::new();
+    let granted_of = |table| {
+        let tables = grants.tables.get(binding);
+        tables
+            .and_then(|tables| tables.get(table))
+            .unwrap_or(&nothing)
+    };
+    let lacking = asked
+        .iter()
+        .filter(|(table, rights)| !rights.is_subset(granted_of(table)));
+    lacking
+        .map(|(table, rights)| {
+            let instead = match grants.databases.get(binding) {
+                Some(access) => format!(" (but the access {} to all of the database)", access.name()),
+                None => String::new(),
+            };
+            format!(
+                "table {table} of the database {binding}: the plugin asks for {}, the configuration grants {}{instead}",
+                names(rights, TableRight::name),
+                names(granted_of(table), TableRight::name)
+            )
+        })
+        .collect()
+}
+
+fn folders(granted: &[PathBuf]) -> String {
+    match granted {
+        [] => "nothing".to_owned(),
+        folders => {
+            let folders: Vec<String> = folders
+                .iter()
+                .map(|folder| folder.display().to_string())
+                .collect();
+            format!("what lies in {}", folders.join(", "))
+        }
+    }
+}
+
 /// The same words whether the binding exists or not: a plugin cannot learn the names of others.
 fn not_granted(kind: &str, binding: &str) -> Failure {
     Failure::refused(format!("no {kind} {binding:?} is granted to this step"))
@@ -255,6 +373,7 @@ mod tests {
             },
             limits: Limits::default(),
             parameters: Vec::new(),
+            seed: None,
         }
     }
 
@@ -269,6 +388,7 @@ mod tests {
             connections: 100,
             transfers: 1,
             resources: 100,
+            database_growth: 1 << 30,
             component_bytes: 1 << 20,
         }
     }
@@ -277,7 +397,142 @@ mod tests {
         NamedBindings {
             databases: ["app".to_owned()].into(),
             storage: ["main".to_owned()].into(),
-            folders: BTreeSet::new(),
+            ..NamedBindings::default()
+        }
+    }
+
+    fn seed() -> Manifest {
+        let tables = [
+            ("User", vec![TableRight::Select, TableRight::Insert]),
+            ("audit.log", vec![TableRight::Insert]),
+        ];
+        Manifest {
+            asks: Asks {
+                tables: tables
+                    .into_iter()
+                    .map(|(table, rights)| (table.to_owned(), rights))
+                    .collect(),
+                files: true,
+                ..Asks::default()
+            },
+            ..plugin()
+        }
+    }
+
+    /// Grants for `app`, as the configuration names them.
+    fn granting(tables: &[(&str, &[TableRight])], files: &[&str]) -> Operator {
+        let tables = tables.iter().map(|(table, rights)| {
+            let table = TableName::parse(table).unwrap().within("shop");
+            (table, rights.iter().copied().collect())
+        });
+        Operator::Configured(OperatorGrants {
+            tables: [("app".to_owned(), tables.collect())].into(),
+            files: files.iter().map(PathBuf::from).collect(),
+            ..OperatorGrants::default()
+        })
+    }
+
+    fn named_by_a_seed(folder: &str) -> NamedBindings {
+        NamedBindings {
+            databases: ["app".to_owned()].into(),
+            folders: [("data".to_owned(), PathBuf::from(folder))].into(),
+            schemas: [("app".to_owned(), "shop".to_owned())].into(),
+            ..NamedBindings::default()
+        }
+    }
+
+    #[test]
+    fn tables_are_agreed_upon_one_by_one() {
+        let all = TableRight::ALL.as_slice();
+        let operator = granting(
+            &[("shop.User", all), ("audit.log", all), ("Post", all)],
+            &["/srv/data"],
+        );
+        let grants =
+            Grants::agree(&seed(), &named_by_a_seed("/srv/data"), &operator, allowed()).unwrap();
+        let agreed: Vec<_> = grants
+            .tables()
+            .flat_map(|(binding, tables)| tables.iter().map(move |table| (binding, table)))
+            .map(|(binding, (table, rights))| {
+                format!("{binding} {table} {}", names(rights, TableRight::name))
+            })
+            .collect();
+        assert_eq!(
+            agreed,
+            ["app audit.log insert", "app shop.User select, insert"]
+        );
+        assert_eq!(grants.database("app").unwrap(), Access::Write);
+        assert!(grants.database("other").is_err());
+        let reading = Manifest {
+            asks: Asks {
+                tables: [("User".to_owned(), vec![TableRight::Select])].into(),
+                files: true,
+                ..Asks::default()
+            },
+            ..plugin()
+        };
+        let grants = Grants::agree(
+            &reading,
+            &named_by_a_seed("/srv/data"),
+            &operator,
+            allowed(),
+        )
+        .unwrap();
+        assert_eq!(grants.database("app").unwrap(), Access::Read);
+    }
+
+    #[test]
+    fn tables_that_are_not_granted_are_named_with_both_sides() {
+        let operator = granting(
+            &[
+                ("User", &[TableRight::Select]),
+                ("public.log", &[TableRight::Insert]),
+            ],
+            &["/srv/data"],
+        );
+        let failure = Grants::agree(&seed(), &named_by_a_seed("/srv/data"), &operator, allowed())
+            .unwrap_err();
+        insta::assert_snapshot!(failure, @"the plugin my-seed is not granted what it asks for: table audit.log of the database app: the plugin asks for insert, the configuration grants nothing; table shop.User of the database app: the plugin asks for select, insert, the configuration grants select");
+        let whole = Operator::Configured(OperatorGrants {
+            databases: [("app".to_owned(), Access::Write)].into(),
+            files: vec!["/srv".into()],
+            ..OperatorGrants::default()
+        });
+        let failure =
+            Grants::agree(&seed(), &named_by_a_seed("/srv/data"), &whole, allowed()).unwrap_err();
+        assert!(
+            failure
+                .to_string()
+                .contains("grants nothing (but the access write to all of the database)"),
+            "{failure}"
+        );
+    }
+
+    #[test]
+    fn folders_are_granted_with_what_lies_below() {
+        let all = TableRight::ALL.as_slice();
+        let tables = [("User", all), ("audit.log", all)];
+        for (granted, folder, is_granted) in [
+            (&["/srv/data"][..], "/srv/data", true),
+            (&["/other", "/srv/data"], "/srv/data/2026", true),
+            (&["/srv/data"], "/srv/data2", false),
+            (&["/srv/data"], "/srv", false),
+            (&[], "/srv/data", false),
+        ] {
+            let operator = granting(&tables, granted);
+            let agreed = Grants::agree(&seed(), &named_by_a_seed(folder), &operator, allowed());
+            match agreed {
+                Ok(grants) => assert!(is_granted && grants.folder("data").is_ok(), "{folder}"),
+                Err(failure) => {
+                    assert!(!is_granted, "{folder}");
+                    assert!(
+                        failure.to_string().contains(&format!(
+                            "folder data ({folder}): the plugin asks to read its files"
+                        )),
+                        "{failure}"
+                    );
+                }
+            }
         }
     }
 

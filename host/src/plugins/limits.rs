@@ -26,6 +26,8 @@ pub struct StepLimits {
     pub transfers: usize,
     /// Handles of all kinds.
     pub resources: usize,
+    /// By which each database that a plugin is connected to may grow meanwhile; of plugins that are not built in.
+    pub database_growth: u64,
     /// The component's file.
     pub component_bytes: usize,
 }

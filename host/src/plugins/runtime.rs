@@ -11,7 +11,7 @@ use wasmtime::{Config, Engine, Store, Trap, UpdateDeadline};
 use super::cache::CompiledCode;
 use super::component::Inspection;
 use crate::capabilities::context::{StepContext, StepSetup};
-use crate::capabilities::streams::TooManyHandles;
+use crate::capabilities::streams::{TooManyBytes, TooManyHandles};
 use crate::capabilities::v0_1_0::{OperationPre, Request};
 use crate::capabilities::{StepReport, Stop};
 use crate::failure::{Failure, FailureKind};
@@ -128,11 +128,13 @@ impl Runtime {
         .await;
         deadline.abort();
         grace.abort();
+        let excess = stop.excess();
         let result = match called {
             Ok(Ok(json)) => read_result(&json, limits.result_bytes),
             Ok(Err(error)) => Err(stopped_or(Failure::from(error), &stop)),
             Err(error) => Err(trapped(&plugin.manifest.name, &error, &store, &stop)),
         };
+        let result = excess.map_or(result, Err);
         let mut report = store.data_mut().report();
         let closing = store.data().closing();
         // Dropping the store drops the plugin's handles: transactions roll back, transfers end.
@@ -199,6 +201,14 @@ fn trapped(
             .hint("raise `resources` in the limits, if you trust it with that");
     }
     let limiter = &store.data().limiter;
+    let limits = store.data().limits();
+    if error.downcast_ref::<TooManyBytes>().is_some() {
+        return Failure::limit(format!(
+            "the plugin {name} handed over more than its {} MiB of memory in streams that nobody has read",
+            limiter.limit_bytes() >> 20
+        ))
+        .hint("raise `memory` in the limits, if you trust it with that");
+    }
     if limiter.refused() {
         return Failure::limit(format!(
             "the plugin {name} asked for more than its {} MiB of memory",
@@ -206,9 +216,18 @@ fn trapped(
         ))
         .hint("raise `memory` in the limits, if you trust it with that");
     }
+    let whole = format!("{error:#}");
+    // wasmtime keeps the type of this error to itself.
+    if whole.contains("fuel allocated for hostcalls has been exhausted") {
+        return Failure::limit(format!(
+            "the plugin {name} passed more than {} MiB to this program in one call",
+            limits.call_bytes >> 20
+        ))
+        .hint("raise `call` in the limits, if you trust it with that");
+    }
     let reason = match error.downcast_ref::<Trap>() {
         Some(trap) => trap.to_string(),
-        None => format!("{error:#}"),
+        None => whole,
     };
     Failure::internal(format!("the plugin {name} trapped: {reason}"))
         .hint("this is a fault of the plugin; what it had begun was undone")

@@ -129,6 +129,7 @@ mod tests {
             asks: Asks::default(),
             limits: Limits::default(),
             parameters: Vec::new(),
+            seed: None,
         }
     }
 

@@ -8,8 +8,7 @@ use std::path::PathBuf;
 pub enum Error {
     /// No compiler here can make code for wasm32-unknown-unknown.
     #[error(
-        "this machine has no Rust standard library for wasm32-unknown-unknown, which plugins are compiled for; \
-         {remedy}"
+        "this machine has no Rust standard library for wasm32-unknown-unknown, which plugins are compiled for"
     )]
     NoTarget {
         /// The command that helps.
@@ -65,9 +64,7 @@ pub enum Error {
     },
     /// The module imports something that is not the contract.
     #[error(
-        "the plugin `{plugin}` imports `{import}`; a plugin can import the contract (`orchestrator:plugin/*`) and \
-         nothing else. A dependency wants an operating system or a browser: look for a feature of it, such as `js` or \
-         `wasi`, that can be turned off"
+        "the plugin `{plugin}` imports `{import}`, and a plugin can import the contract (`orchestrator:plugin/*`) alone"
     )]
     ForeignImport {
         /// The plugin's name.
@@ -85,4 +82,18 @@ pub enum Error {
         /// What wit-component found.
         problem: String,
     },
+}
+
+impl Error {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoTarget { remedy } => Some(remedy),
+            Self::ForeignImport { .. } => Some(
+                "a dependency wants an operating system or a browser: look for a feature of it, such as `js` or `wasi`, \
+                 that can be turned off",
+            ),
+            _ => None,
+        }
+    }
 }

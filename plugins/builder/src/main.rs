@@ -19,6 +19,12 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
+            if let Some(hint) = error
+                .downcast_ref::<builder::Error>()
+                .and_then(builder::Error::hint)
+            {
+                eprintln!("  hint: {hint}");
+            }
             ExitCode::FAILURE
         }
     }

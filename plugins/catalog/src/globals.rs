@@ -14,6 +14,28 @@ use crate::version::ServerVersion;
 /// The superuser that initdb creates: the grantor of what superusers grant.
 const BOOTSTRAP_SUPERUSER: &str = "10";
 
+/// A condition on a role's name: the system's own are on every server, and those that the host makes for one run of a plugin do not outlive it.
+macro_rules! is_ours {
+    ($name:literal) => {
+        concat!($name, " !~ '^(pg_|orchestrator_run_[0-9a-f]{12}_[0-9]+$)'")
+    };
+}
+
+/// Whether the host has made the role for one run of a plugin (`run_role_name` in the host): its rights go with it, and belong in no backup.
+pub(crate) fn is_of_a_run(role: &str) -> bool {
+    let parts = role
+        .strip_prefix("orchestrator_run_")
+        .and_then(|rest| rest.split_once('_'));
+    parts.is_some_and(|(run, number)| {
+        run.len() == 12
+            && run
+                .bytes()
+                .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+            && !number.is_empty()
+            && number.bytes().all(|digit| digit.is_ascii_digit())
+    })
+}
+
 /// Every role but the system's own, and a membership before those that its grantor needs it for.
 pub fn globals(session: &mut dyn Session, server_version_num: u32) -> Result<String, Error> {
     let version = ServerVersion(server_version_num);
@@ -55,7 +77,11 @@ fn roles(reader: &mut Reader<'_>) -> Result<String, Error> {
     reader.rows(
         "roles",
         &columns,
-        "FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_' ORDER BY rolname COLLATE \"C\"",
+        concat!(
+            "FROM pg_catalog.pg_roles WHERE ",
+            is_ours!("rolname"),
+            " ORDER BY rolname COLLATE \"C\""
+        ),
         |row| {
             let role = quote_identifier(&row.text()?);
             // Writing to a String cannot fail.
@@ -90,9 +116,12 @@ fn security_labels(reader: &mut Reader<'_>) -> Result<String, Error> {
     reader.rows(
         "security labels of roles",
         &["l.provider", "r.rolname", "l.label"],
-        "FROM pg_catalog.pg_shseclabel l JOIN pg_catalog.pg_roles r ON r.oid = l.objoid \
-         WHERE l.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND r.rolname !~ '^pg_' \
-         ORDER BY r.rolname COLLATE \"C\", l.provider COLLATE \"C\"",
+        concat!(
+            "FROM pg_catalog.pg_shseclabel l JOIN pg_catalog.pg_roles r ON r.oid = l.objoid \
+             WHERE l.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND ",
+            is_ours!("r.rolname"),
+            " ORDER BY r.rolname COLLATE \"C\", l.provider COLLATE \"C\""
+        ),
         |row| {
             let provider = quote_identifier(&row.text()?);
             let role = quote_identifier(&row.text()?);
@@ -113,10 +142,13 @@ fn role_settings(reader: &mut Reader<'_>) -> Result<String, Error> {
     reader.rows(
         "settings of roles",
         &["r.rolname", "c.setting"],
-        "FROM pg_catalog.pg_db_role_setting s LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole \
-         CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) WITH ORDINALITY AS c(setting, position) \
-         WHERE s.setdatabase = 0 AND (s.setrole = 0 OR r.rolname !~ '^pg_') \
-         ORDER BY r.rolname COLLATE \"C\" NULLS FIRST, c.position",
+        concat!(
+            "FROM pg_catalog.pg_db_role_setting s LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole \
+             CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) WITH ORDINALITY AS c(setting, position) \
+             WHERE s.setdatabase = 0 AND (s.setrole = 0 OR ",
+            is_ours!("r.rolname"),
+            ") ORDER BY r.rolname COLLATE \"C\" NULLS FIRST, c.position"
+        ),
         |row| {
             let role = match row.optional()? {
                 Some(role) => quote_identifier(&role),
@@ -160,6 +192,9 @@ fn memberships(reader: &mut Reader<'_>, version: ServerVersion) -> Result<String
             let grantor = row.optional()?.filter(|_| counts);
             let admin = row.flag()?;
             let (inherits, sets) = (row.flag()?, row.flag()?);
+            if is_of_a_run(&role) {
+                return Ok(());
+            }
             let mut options = Vec::new();
             if admin {
                 options.push("ADMIN OPTION");

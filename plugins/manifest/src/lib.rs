@@ -4,9 +4,13 @@
 //! builder stamps it into the component as JSON, in the custom section [`SECTION`]; the host reads it from there.
 //! A manifest only *asks*: what a plugin may do is decided by the grants in the operator's configuration.
 
+mod tables;
 mod validate;
 
-pub use validate::ManifestError;
+pub use tables::{TableName, TableRight};
+pub use validate::{ManifestError, NAME_RULE, is_plugin_name};
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -39,6 +43,17 @@ pub struct Manifest {
     /// What a step may set.
     #[serde(default)]
     pub parameters: Vec<Parameter>,
+    /// Of a plugin that writes seeds: `orchestrator seed NAME` runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<Seed>,
+}
+
+/// What a plugin that writes seeds says of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Seed {
+    /// Whether they are meant for production too: never without being said.
+    pub production: bool,
 }
 
 /// What a plugin wants to use. Nothing, unless it says so.
@@ -54,6 +69,10 @@ pub struct Asks {
     /// What it does with the snapshots of the managed server that a database is on.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub snapshots: Vec<SnapshotRight>,
+    /// What it does with which tables of the databases that a step names, by their names: `User`, or `schema.table` (see
+    /// [`TableName`]). In place of `database`, which asks for the whole of it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<String, Vec<TableRight>>,
 }
 
 /// Access to a database; each one includes those before it.

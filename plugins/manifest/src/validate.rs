@@ -1,6 +1,6 @@
 //! The rules of a manifest that its types don't carry.
 
-use crate::{Kind, Manifest, Parameter};
+use crate::{Kind, Manifest, Parameter, TableName};
 
 /// A manifest that cannot be used as it stands.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,14 @@ const RESERVED: [&str; 4] = ["plugin", "name", "limits", "parameters"];
 /// More than a host can honestly offer to one step.
 const MEMORY_MIB_MAX: u32 = 4_096;
 
+/// What the name of a plugin has to be, in words.
+pub const NAME_RULE: &str = "lowercase words with hyphens between them";
+
+/// Whether a plugin can have this name: see [`NAME_RULE`].
+pub fn is_plugin_name(text: &str) -> bool {
+    is_words(text, '-')
+}
+
 impl Manifest {
     /// Checks names, limits and parameters, and that what the parameters name is also asked for.
     pub fn validate(&self) -> Result<(), ManifestError> {
@@ -34,11 +42,8 @@ impl Manifest {
     }
 
     fn check(&self) -> Result<(), String> {
-        if !is_words(&self.name, '-') {
-            return Err(format!(
-                "the name `{}` is not lowercase words with hyphens between them",
-                self.name
-            ));
+        if !is_plugin_name(&self.name) {
+            return Err(format!("the name `{}` is not {NAME_RULE}", self.name));
         }
         if self.version.is_empty() {
             return Err("the version is empty".to_owned());
@@ -63,6 +68,13 @@ impl Manifest {
                 return Err(format!("two parameters are named `{}`", parameter.name));
             }
         }
+        let database = self.parameter("database").map(|parameter| parameter.kind);
+        if self.seed.is_some() && database != Some(Kind::Database) {
+            return Err(
+                "a seed has no parameter `database` of the kind `database`: that is where it writes"
+                    .to_owned(),
+            );
+        }
         Ok(())
     }
 
@@ -78,14 +90,19 @@ impl Manifest {
                 return Err(format!("asks.snapshots names {} twice", right.name()));
             }
         }
+        self.check_tables()?;
         let named = |kind| {
             self.parameters
                 .iter()
                 .any(|parameter| parameter.kind == kind)
         };
         let on_database = self.asks.database.is_some() || !self.asks.snapshots.is_empty();
+        let on_tables = !self.asks.tables.is_empty();
         let pairs = [
-            ("database", on_database, Kind::Database),
+            match on_tables {
+                true => ("tables", true, Kind::Database),
+                false => ("database", on_database, Kind::Database),
+            },
             ("storage", !self.asks.storage.is_empty(), Kind::Storage),
             ("files", self.asks.files, Kind::Folder),
         ];
@@ -104,6 +121,32 @@ impl Manifest {
                     ));
                 }
                 _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A plugin asks for a whole database or for tables of it: the one would make the other mean nothing.
+    fn check_tables(&self) -> Result<(), String> {
+        let asks = &self.asks;
+        if let (Some(access), false) = (asks.database, asks.tables.is_empty()) {
+            return Err(format!(
+                "asks.tables stands beside asks.database = \"{}\", which is every table: leave one of them out",
+                access.name()
+            ));
+        }
+        for (table, rights) in &asks.tables {
+            TableName::parse(table).map_err(|problem| format!("asks.tables: {problem}"))?;
+            if rights.is_empty() {
+                return Err(format!("asks.tables names {table:?} without any right"));
+            }
+            for (index, right) in rights.iter().enumerate() {
+                if rights[..index].contains(right) {
+                    return Err(format!(
+                        "asks.tables names {} of {table:?} twice",
+                        right.name()
+                    ));
+                }
             }
         }
         Ok(())
@@ -188,7 +231,7 @@ fn is_release(version: &str) -> bool {
 mod tests {
     use serde_json::json;
 
-    use crate::{Access, Limits, Manifest, StorageRight};
+    use crate::{Access, Limits, Manifest, StorageRight, TableRight};
 
     fn example() -> serde_json::Value {
         json!({
@@ -231,7 +274,7 @@ mod tests {
 
     #[test]
     fn every_broken_rule_is_named() {
-        let cases: [(&str, serde_json::Value, &str); 9] = [
+        let cases: [(&str, serde_json::Value, &str); 15] = [
             ("/name", json!("My Seed"), "the name `My Seed` is not"),
             ("/contract", json!("0.1"), "the contract `0.1` is not"),
             (
@@ -250,6 +293,36 @@ mod tests {
                 "asks.database is not set",
             ),
             ("/asks/storage", json!(["read", "read"]), "names read twice"),
+            (
+                "/asks",
+                json!({"storage": ["read"], "tables": {}}),
+                "asks.database is not set",
+            ),
+            (
+                "/asks/tables",
+                json!({"User": ["select"]}),
+                "beside asks.database = \"write\"",
+            ),
+            (
+                "/asks",
+                json!({"tables": {"User": []}}),
+                "names \"User\" without any right",
+            ),
+            (
+                "/asks",
+                json!({"tables": {"User": ["select", "select"]}}),
+                "names select of \"User\" twice",
+            ),
+            (
+                "/asks",
+                json!({"tables": {"a.b.c": ["select"]}}),
+                "asks.tables: \"a.b.c\" is no name of a table",
+            ),
+            (
+                "/asks",
+                json!({"tables": {"User": ["references"]}}),
+                "unknown variant `references`, expected one of `select`",
+            ),
             (
                 "/parameters/0/name",
                 json!("plugin"),
@@ -276,6 +349,36 @@ mod tests {
             });
             assert!(problem.contains(expected), "{pointer}: {problem}");
         }
+    }
+
+    #[test]
+    fn tables_are_asked_for_in_place_of_a_database() {
+        let mut asking = example();
+        asking["asks"] = json!({"storage": ["read"], "tables": {"User": ["select", "insert"], "audit.log": ["insert"]}});
+        let manifest = Manifest::from_json(asking.to_string().as_bytes()).unwrap();
+        assert_eq!(
+            manifest.asks.tables["User"],
+            [TableRight::Select, TableRight::Insert]
+        );
+        assert_eq!(Manifest::from_json(&manifest.to_json()).unwrap(), manifest);
+        asking["parameters"].as_array_mut().unwrap().remove(0);
+        let problem = Manifest::from_json(asking.to_string().as_bytes()).unwrap_err();
+        assert!(
+            problem
+                .to_string()
+                .contains("asks.tables is set, but no parameter has the kind `database`"),
+            "{problem}"
+        );
+    }
+
+    #[test]
+    fn a_manifest_without_tables_is_written_as_before() {
+        let manifest = Manifest::from_json(example().to_string().as_bytes()).unwrap();
+        let written: serde_json::Value = serde_json::from_slice(&manifest.to_json()).unwrap();
+        assert_eq!(
+            written["asks"],
+            json!({"database": "write", "storage": ["read"], "files": false})
+        );
     }
 
     #[test]

@@ -27,7 +27,8 @@
 //! ```
 //!
 //! The crate is a `cdylib` with a `plugin.toml` beside its `Cargo.toml`; `orchestrator plugin build` makes the component.
-//! On any target but wasm32 the host's functions panic, so unit tests cover what a plugin decides, not what it calls.
+//! On any target but wasm32 the host's functions panic, so unit tests cover what a plugin decides, not what it calls;
+//! for the latter there is the module `testing`.
 
 #[doc(hidden)]
 #[allow(missing_docs, unsafe_code)]
@@ -38,9 +39,12 @@ mod operation;
 pub mod postgres;
 pub mod random;
 pub mod run;
+pub mod seed;
 pub mod snapshots;
 pub mod storage;
 pub mod streams;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
 mod value;
 
 pub use operation::Operation;

@@ -10,14 +10,12 @@ pub fn read(binding: &str) -> Result<Vec<Set>, Error> {
         _ => error,
     })?;
     let entries = source.entries()?;
-    let wanted = entries.iter().filter(|entry| {
-        !entry.path.contains('/')
-            && !entry.path.starts_with('.')
-            && Format::of(&entry.path).is_some()
-    });
+    let wanted = entries.iter().filter(|entry| format(&entry.path).is_some());
     let mut sets: Vec<Set> = Vec::new();
     for (path, text) in source.texts(wanted)? {
-        let set = Set::read(path, text).map_err(|error| Error::invalid_input(error.to_string()))?;
+        let Some(format) = format(path) else { continue };
+        let set = Set::read(path, format, text)
+            .map_err(|error| Error::invalid_input(error.to_string()))?;
         if sets.iter().any(|other| other.name == set.name) {
             return Err(Error::invalid_input(format!(
                 "two files declare a set named {}",
@@ -27,4 +25,12 @@ pub fn read(binding: &str) -> Result<Vec<Set>, Error> {
         sets.push(set);
     }
     Ok(sets)
+}
+
+/// Of a file that declares a set.
+fn format(path: &str) -> Option<Format> {
+    match path.contains('/') || path.starts_with('.') {
+        true => None,
+        false => Format::of(path),
+    }
 }

@@ -1,7 +1,10 @@
 //! Writes sets of rows into a database. What a file is, and where it is meant for, is decided by the crate `seeds`; here it is written.
 
+mod declared;
 mod folder;
+mod script;
 mod writing;
+mod written;
 
 use orchestrator_sdk::{Error, Operation, run};
 use seeds::{Environment, Set};
@@ -100,13 +103,13 @@ fn write(parameters: &Parameters, sets: &[&Set], dry_run: bool) -> Result<Value,
     if !dry_run && !names.is_empty() {
         run::fact("change", &format!("Seeded {}", names.join(", ")))?;
     }
-    let totals = writing::totals(&written);
-    run::info(&writing::summary(&totals));
+    let summary = written::summary(&written::totals(&written));
+    run::info(&summary);
     Ok(json!({
         "database": connection.server().database,
         "environment": parameters.environment,
         "sets": written,
-        "summary": writing::summary(&totals),
+        "summary": summary,
     }))
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::globals::is_of_a_run;
 use crate::identifiers::quote_identifier;
 
 /// What the statements are about.
@@ -53,7 +54,8 @@ pub fn statements(
     // In the order of the ACL, since a grant may rest on an earlier one; but the owner's own come first.
     for item in acl.iter().filter(|item| !base.contains(item)) {
         let item = Item::parse(item, privileges, true)?;
-        if item.plain.is_empty() && item.grantable.is_empty() {
+        let is_empty = item.plain.is_empty() && item.grantable.is_empty();
+        if is_empty || is_of_a_run(&item.grantee) {
             continue;
         }
         let grantor = if item.grantor.is_empty() {
@@ -214,6 +216,26 @@ mod tests {
     #[test]
     fn no_difference_is_no_statement() {
         assert_eq!(table(&["o=arwdDxt/o"], &["o=arwdDxt/o"]), "");
+    }
+
+    #[test]
+    fn what_a_run_was_granted_goes_with_it() {
+        let base = ["o=arwdDxt/o"];
+        let during = ["o=arwdDxt/o", "orchestrator_run_0a1b2c3d4e5f_1=ar/o"];
+        assert_eq!(table(&during, &base), "");
+        for other in [
+            "orchestrator_run",
+            "orchestrator_run_0a1b2c3d4e5f",
+            "orchestrator_run_0a1b2c3d4e5f_",
+            "orchestrator_run_0A1B2C3D4E5F_1",
+            "orchestrator_run_mine_1",
+        ] {
+            let granted = table(&[base[0], &format!("{other}=r/o")], &base);
+            assert!(
+                granted.starts_with("GRANT SELECT ON TABLE s.t TO "),
+                "{other}: {granted}"
+            );
+        }
     }
 
     #[test]

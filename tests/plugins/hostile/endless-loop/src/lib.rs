@@ -1,0 +1,7 @@
+//! Computes for ever.
+
+use attack::attack;
+
+attack!(|_| loop {
+    std::hint::spin_loop();
+});

@@ -1,0 +1,5 @@
+//! Asks for everything.
+
+use attack::{attack, json};
+
+attack!(|_| Ok(json!({})));
