@@ -32,9 +32,9 @@ bench: build
 	$${CARGO_TARGET_DIR:-target}/debug/builder $${CARGO_TARGET_DIR:-target}/plugins tests/plugins/idle
 	scripts/bench.py --program $${CARGO_TARGET_DIR:-target}/release/orchestrator --idle $${CARGO_TARGET_DIR:-target}/plugins/idle.wasm
 
-# The page that is generated from the program; a test holds it against the program.
+# The pages that are generated, from the program and from the contract; tests hold them against both.
 reference: build
-	UPDATE_REFERENCE=1 $(CARGO) test --locked --workspace --lib cli::reference
+	UPDATE_REFERENCE=1 $(CARGO) test --locked --workspace --lib reference
 
 lint: setup
 	$(CARGO) fmt --all --check

@@ -5,7 +5,7 @@ All programs work on the same private server, one after another in each round, s
 alike. Needs a PostgreSQL installation with its tools (ORCHESTRATOR_POSTGRES_15, or Debian's), moto where scripts/setup.sh puts it, and
 the program:
 
-    scripts/bench.py --program target/release/orchestrator [--rounds 5] [--scale 1.0] [--only dominant,many,small,documents,catalog,migrations,start]
+    scripts/bench.py --program target/release/orchestrator [--rounds 5] [--scale 1.0] [--only dominant,many,small,documents,catalog,migrations,seeds,start]
                      [--no-s3] [--pg-dump-18 PATH] [--idle idle.wasm]
 
 Prints Markdown.
@@ -330,6 +330,71 @@ def bench_migrations(server, options):
     server.psql("postgres", "DROP DATABASE migrations")
 
 
+# Columns and rows of five tables, each of which refers to those before it.
+SEEDS = {
+    "Clinic": ("id int PRIMARY KEY, name text NOT NULL, city text",
+               1_000, "n, 'Clinic ' || n, 'City ' || n % 100"),
+    "Doctor": ("id int PRIMARY KEY, \"clinicId\" int NOT NULL REFERENCES \"Clinic\", name text NOT NULL, specialty text",
+               19_000, "n, 1 + n % 1000, 'Dr. ' || md5(n::text), 'Specialty ' || n % 40"),
+    "Patient": ("id int PRIMARY KEY, email text NOT NULL UNIQUE, name text NOT NULL, born date",
+                180_000, "n, 'patient' || n || '@example.com', md5(n::text), date '1950-01-01' + n % 20000"),
+    "Visit": ("id int PRIMARY KEY, \"patientId\" int NOT NULL REFERENCES \"Patient\", \"doctorId\" int NOT NULL REFERENCES \"Doctor\", at timestamptz NOT NULL, notes text",
+              500_000, "n, 1 + n % 180000, 1 + n % 19000, timestamptz '2026-01-01 UTC' + n * interval '1 minute', repeat(md5(n::text), 2)"),
+    "Bill": ("id int PRIMARY KEY, \"visitId\" int NOT NULL REFERENCES \"Visit\", amount numeric(10,2) NOT NULL, paid boolean NOT NULL",
+             300_000, "n, n, n % 10000 / 100.0, n % 3 = 0"),
+}
+# Statements of which each is a transaction of its own: few of them, and told as such.
+UPSERTS = 20_000
+
+
+def bench_seeds(server, options):
+    """A million rows of CSV in five tables that refer to each other: into empty ones, again, and as an ORM upserts them."""
+    results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        (folder / "seeds/data").mkdir(parents=True)
+        tables = "".join(f'CREATE TABLE "{name}" ({columns});\n' for name, (columns, _, _) in SEEDS.items())
+        copies = "".join(f"\\copy \"{name}\" from '{folder}/seeds/data/{name}.csv' with (format csv, header)\n" for name in SEEDS)
+        (folder / "copy.sql").write_text(copies)
+        (folder / "seeds/all.toml").write_text("".join(f'[[tables]]\ntable = "{name}"\nfile = "data/{name}.csv"\n' for name in SEEDS))
+        server.psql("postgres", "CREATE DATABASE seeds")
+        server.psql("seeds", tables)
+        for name, (_, rows, values) in SEEDS.items():
+            server.psql("seeds", f'INSERT INTO "{name}" SELECT {values} FROM generate_series(1, {rows}) n')
+            with open(folder / f"seeds/data/{name}.csv", "w") as file:
+                file.write(server.psql("seeds", f'COPY "{name}" TO STDOUT WITH (FORMAT csv, HEADER)'))
+        upserts = server.psql("seeds", f"""SELECT format('INSERT INTO "Patient" VALUES (%L, %L, %L, %L) ON CONFLICT (email) DO UPDATE SET name = excluded.name, born = excluded.born;',
+            id, email, name, born) FROM "Patient" ORDER BY id LIMIT {UPSERTS}""")
+        (folder / "upserts.sql").write_text(upserts)
+        ours = dict(os.environ, DATABASE_URL=server.url("seeds"), ORCHESTRATOR_ENVIRONMENT="local")
+
+        def fresh():
+            server.psql("postgres", "DROP DATABASE IF EXISTS seeds")
+            server.psql("postgres", "CREATE DATABASE seeds")
+            server.psql("seeds", tables)
+            server.psql("postgres", "CHECKPOINT")
+
+        psql = [server.bin / "psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", "seeds", "-f"]
+        seed = [options.program, "seed", "--quiet"]
+        for _ in range(options.rounds):
+            for what, command, environment in [
+                ("psql \\copy, file by file", [*psql, folder / "copy.sql"], server.environment),
+                ("seed", seed, ours),
+            ]:
+                fresh()
+                results.setdefault(what, []).append(measure(command, environment, folder))
+            results.setdefault("seed, a second time", []).append(measure(seed, ours, folder))
+            fresh()
+            results.setdefault(f"{UPSERTS:,} upserts, one by one", []).append(measure([*psql, folder / "upserts.sql"], server.environment, folder))
+    print("\n### seeds: a million rows of CSV in five tables\n\n| what | median s | ratio | fastest s | peak MiB |\n|---|---|---|---|---|")
+    base = statistics.median(second for second, _ in next(iter(results.values())))
+    for what, figures in results.items():
+        seconds = [second for second, _ in figures]
+        peak = max(memory for _, memory in figures)
+        print(f"| {what} | {statistics.median(seconds):.2f} | {statistics.median(seconds) / base:.2f} | {min(seconds):.2f} | {peak:.0f} |", flush=True)
+    server.psql("postgres", "DROP DATABASE seeds")
+
+
 def cold_start(options):
     """From the shell to its prompt: a command that reads the log, and a recorded run of a plugin that does nothing."""
     print("\n### start\n\n| what | median ms | fastest ms |\n|---|---|---|")
@@ -352,7 +417,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0, help="1.0 is about 1 GB for each of the large ones")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", default=",".join([*DATABASES, "catalog", "migrations", "start"]))
+    parser.add_argument("--only", default=",".join([*DATABASES, "catalog", "migrations", "seeds", "start"]))
     parser.add_argument("--no-s3", action="store_true", help="folders alone: with thousands of objects, moto takes minutes")
     parser.add_argument("--pg-dump-18", type=pathlib.Path, help="one that was built with zstd")
     parser.add_argument("--idle", type=pathlib.Path, help="the component of tests/plugins/idle, for the cold start")
@@ -368,8 +433,9 @@ def main():
                 if options.idle:
                     cold_start(options)
                 continue
-            if name in ("catalog", "migrations"):
-                {"catalog": bench_catalog, "migrations": bench_migrations}[name](server, options)
+            others = {"catalog": bench_catalog, "migrations": bench_migrations, "seeds": bench_seeds}
+            if name in others:
+                others[name](server, options)
                 continue
             server.psql("postgres", f"CREATE DATABASE {name}")
             server.psql(name, DATABASES[name].format(rows=9e6 * options.scale))

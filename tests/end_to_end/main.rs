@@ -2,6 +2,7 @@
 
 mod authoring;
 mod bad_input;
+mod bulk_seeding;
 mod continuing;
 mod deploying;
 mod disaster;

@@ -5,16 +5,23 @@ use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use futures_util::StreamExt;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
+use tokio_util::io::ReaderStream;
 use wasmtime::component::Resource;
 
 use super::context::{StepContext, Stop};
+use super::streams::ByteSource;
 use super::v0_1_0::orchestrator::plugin::files::{Entry, Host, HostFolder};
 use crate::failure::{Failure, FailureKind};
+use crate::transfer::Source;
 
 /// Entries of a page.
 const PAGE: usize = 1_000;
+
+/// What is read of a file at once.
+const STREAM_BYTES: usize = 1024 * 1024;
 
 /// Deeper than anybody nests folders.
 const DEPTH_MAX: usize = 32;
@@ -76,6 +83,27 @@ impl HostFolder for StepContext {
         let root = self.held(&folder)?.root.clone();
         let most = self.grants.limits.call_bytes;
         blocking(&self.stop, move || read(&root, &paths, most)).await
+    }
+
+    async fn source(
+        &mut self,
+        folder: Resource<Folder>,
+        path: String,
+    ) -> Result<Resource<ByteSource>, Failure> {
+        let root = self.held(&folder)?.root.clone();
+        let label = path.clone();
+        let file = blocking(&self.stop, move || {
+            open_one(&root, &path)?.ok_or_else(|| {
+                Failure::not_found(format!("there is no file {path} in {}", root.display()))
+            })
+        })
+        .await?;
+        let named = label.clone();
+        let chunks = ReaderStream::with_capacity(tokio::fs::File::from_std(file), STREAM_BYTES)
+            .map(move |chunk| {
+                chunk.map_err(|error| Failure::internal(format!("reading {named}: {error}")))
+            });
+        self.keep(ByteSource::new(Source::new(chunks.boxed()), label))
     }
 
     async fn drop(&mut self, folder: Resource<Folder>) -> wasmtime::Result<()> {
@@ -151,7 +179,7 @@ fn read(root: &Path, paths: &[String], most: usize) -> Result<Vec<Option<Vec<u8>
 }
 
 /// `None` for what is no file, or behind a link.
-fn read_one(root: &Path, path: &str, room: usize) -> Result<Option<Vec<u8>>, Failure> {
+fn open_one(root: &Path, path: &str) -> Result<Option<fs::File>, Failure> {
     let relative = Path::new(path);
     let is_plain = relative
         .components()
@@ -161,10 +189,14 @@ fn read_one(root: &Path, path: &str, room: usize) -> Result<Option<Vec<u8>>, Fai
             "{path:?} is no path below a folder"
         )));
     }
-    let whole = root.join(relative);
-    let Some(file) = open_below(root, relative).map_err(|error| unreadable(&whole, &error))? else {
+    open_below(root, relative).map_err(|error| unreadable(&root.join(relative), &error))
+}
+
+fn read_one(root: &Path, path: &str, room: usize) -> Result<Option<Vec<u8>>, Failure> {
+    let Some(file) = open_one(root, path)? else {
         return Ok(None);
     };
+    let whole = root.join(path);
     let mut bytes = Vec::new();
     file.take(room as u64 + 1)
         .read_to_end(&mut bytes)

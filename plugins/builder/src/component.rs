@@ -84,7 +84,7 @@ fn foreign_import(module: &[u8]) -> Result<Option<String>, wasmparser::BinaryRea
     Ok(None)
 }
 
-fn contract() -> Result<(Resolve, WorldId), String> {
+pub(crate) fn contract() -> Result<(Resolve, WorldId), String> {
     let mut sources = SourceMap::default();
     for (name, text) in CONTRACT_FILES {
         sources.push(name.as_ref(), text);

@@ -7,10 +7,12 @@
 mod component;
 mod crates;
 mod error;
+mod reference;
 mod toolchain;
 
 pub use component::componentize;
 pub use error::Error;
+pub use reference::contract_reference;
 
 use std::path::{Path, PathBuf};
 

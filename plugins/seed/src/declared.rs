@@ -1,13 +1,24 @@
 //! Declared rows, written in the order that the catalog's foreign keys ask for.
 
+use orchestrator_sdk::postgres::Connection;
 use orchestrator_sdk::seed::{Change, Relation, Transaction, Written};
-use orchestrator_sdk::{Error, run};
+use orchestrator_sdk::{Error, files, run};
 use seeds::{Node, Place, Reference, Row, Table};
 
 use crate::written::TableWritten;
 
-/// Writes the tables of a set.
-pub fn write(transaction: &Transaction, tables: &[Table]) -> Result<Vec<TableWritten>, Error> {
+/// Writes the tables of a set: in one transaction, but for files of rows, each of which is one.
+pub fn write(
+    connection: &Connection,
+    folder: &str,
+    tables: &[Table],
+    dry_run: bool,
+) -> Result<Vec<TableWritten>, Error> {
+    let begin = || match dry_run {
+        true => Transaction::rehearse(connection),
+        false => Transaction::begin(connection),
+    };
+    let mut transaction = begin()?;
     let relations: Vec<Relation> = tables
         .iter()
         .map(|table| transaction.relation(&table.table))
@@ -17,7 +28,24 @@ pub fn write(transaction: &Transaction, tables: &[Table]) -> Result<Vec<TableWri
     for place in &places {
         let (table, relation) = (&tables[place.at], &relations[place.at]);
         run::phase(&format!("writing {}", table.table));
-        let result = target(transaction, table).upsert(first_rows(table, relation, place))?;
+        let Some(file) = &table.file else {
+            let rows = first_rows(table, relation, place);
+            written.push((place, target(&transaction, table).upsert(rows)?));
+            continue;
+        };
+        if !dry_run {
+            transaction.commit()?;
+            transaction = begin()?;
+        }
+        let changes = target(&transaction, table).load(&files::open(folder)?, file)?;
+        if !dry_run {
+            transaction.commit()?;
+            transaction = begin()?;
+        }
+        let result = Written {
+            changes,
+            ..Written::default()
+        };
         written.push((place, result));
     }
     for (place, written) in &mut written {
@@ -27,8 +55,12 @@ pub fn write(transaction: &Transaction, tables: &[Table]) -> Result<Vec<TableWri
             continue;
         }
         let rows = later.iter().map(|(_, row)| row);
-        let result = target(transaction, table).upsert(rows)?;
+        let result = target(&transaction, table).upsert(rows)?;
         complete(written, &later, result);
+    }
+    match dry_run {
+        true => transaction.rollback()?,
+        false => transaction.commit()?,
     }
     let told = written.into_iter().map(|(place, written)| TableWritten {
         table: tables[place.at].table.clone(),

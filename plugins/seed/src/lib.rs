@@ -97,7 +97,12 @@ fn write(parameters: &Parameters, sets: &[&Set], dry_run: bool) -> Result<Value,
     let mut written = Vec::new();
     for set in sets {
         run::phase(&format!("writing {}", set.name));
-        written.push(writing::write(&connection, set, dry_run)?);
+        written.push(writing::write(
+            &connection,
+            &parameters.folder,
+            set,
+            dry_run,
+        )?);
     }
     let names: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
     if !dry_run && !names.is_empty() {

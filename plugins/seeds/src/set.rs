@@ -16,11 +16,15 @@ pub enum Format {
     Json,
     /// Declared rows.
     Yaml,
+    /// Rows and nothing else, CSV or NDJSON: of the table that the file is named after, and never for production.
+    Rows,
 }
 
 /// A file: rows that belong together, written in one transaction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Set {
+    /// The file, below the folder of seeds.
+    pub path: String,
     /// The file's name without its ending, and without digits that only order it: `users` of `10_users.sql`.
     pub name: String,
     /// In a line.
@@ -61,6 +65,7 @@ impl Format {
             "toml" => Some(Self::Toml),
             "json" => Some(Self::Json),
             "yaml" | "yml" => Some(Self::Yaml),
+            "csv" | "ndjson" | "jsonl" => Some(Self::Rows),
             _ => None,
         }
     }
@@ -74,16 +79,17 @@ impl Set {
             problem,
         };
         let set = match format {
-            Format::Sql => script(name_of(path), text),
+            Format::Rows => Ok(Self::of_rows(path)),
+            Format::Sql => script(path, text),
             Format::Toml => toml::from_str(&text)
                 .map_err(|error| error.to_string())
-                .and_then(|file| declared(name_of(path), file)),
+                .and_then(|file| declared(path, file)),
             Format::Json => serde_json::from_str(&text)
                 .map_err(|error| error.to_string())
-                .and_then(|file| declared(name_of(path), file)),
+                .and_then(|file| declared(path, file)),
             Format::Yaml => serde_saphyr::from_str(&text)
                 .map_err(|error| error.to_string())
-                .and_then(|file| declared(name_of(path), file)),
+                .and_then(|file| declared(path, file)),
         }
         .map_err(failed)?;
         if set.environments.contains(&Environment::Production) && !set.production {
@@ -92,6 +98,25 @@ impl Set {
             ));
         }
         Ok(set)
+    }
+
+    /// A file of rows: its name is the table's.
+    pub fn of_rows(path: &str) -> Self {
+        let table = Table {
+            table: name_of(path).to_owned(),
+            key: None,
+            label: None,
+            rows: Vec::new(),
+            file: Some(path.to_owned()),
+        };
+        Self {
+            path: path.to_owned(),
+            name: name_of(path).to_owned(),
+            description: None,
+            production: false,
+            environments: Vec::new(),
+            content: Content::Tables(vec![table]),
+        }
     }
 
     /// Whether it is meant for an environment.
@@ -116,10 +141,11 @@ pub fn script_statements(script: &str) -> Result<Vec<Statement<'_>>, String> {
     Ok(statements)
 }
 
-fn script(name: &str, text: String) -> Result<Set, String> {
+fn script(path: &str, text: String) -> Result<Set, String> {
     script_statements(&text)?;
     let mut set = Set {
-        name: name.to_owned(),
+        path: path.to_owned(),
+        name: name_of(path).to_owned(),
         description: None,
         production: false,
         environments: Vec::new(),
@@ -141,10 +167,11 @@ fn script(name: &str, text: String) -> Result<Set, String> {
     Ok(set)
 }
 
-fn declared(name: &str, mut file: Declared) -> Result<Set, String> {
+fn declared(path: &str, mut file: Declared) -> Result<Set, String> {
     file.check()?;
     Ok(Set {
-        name: name.to_owned(),
+        path: path.to_owned(),
+        name: name_of(path).to_owned(),
         description: file.description,
         production: file.production,
         environments: environments(file.environments.iter().map(String::as_str))?,

@@ -57,7 +57,7 @@ fn the_transactions_of_the_host_are_the_hosts() {
             ("COMMIT", "a plugin cannot run COMMIT itself"),
             ("END", "a plugin cannot run END itself"),
             ("ROLLBACK", "a plugin cannot run ROLLBACK itself"),
-            ("SAVEPOINT", "a plugin cannot run SAVEPOINT itself"),
+            ("behind a savepoint", "cannot insert multiple commands"),
             ("several statements", "cannot insert multiple commands"),
             ("DO", "invalid transaction termination"),
             ("CALL", "invalid transaction termination"),

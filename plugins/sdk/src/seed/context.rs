@@ -145,7 +145,7 @@ impl<S: Seed> Operation for Plugin<S> {
     fn execute(parameters: Self::Parameters, dry_run: bool) -> Result<Value, Error> {
         let connection = postgres::connect(&parameters.database, Target::Database)?;
         let rehearsal = match dry_run {
-            true => Some(Transaction::begin(&connection)?),
+            true => Some(Transaction::rehearse(&connection)?),
             false => None,
         };
         let context = Context {

@@ -45,15 +45,18 @@
 //! Its `plugin.toml` has a parameter of the kind `database`, named `database`.
 
 mod blame;
+mod bulk;
 mod changes;
 mod context;
 mod numbers;
 mod relation;
 mod shape;
+mod staged;
 mod statement;
 mod table;
 mod transaction;
 
+pub use bulk::Bulk;
 pub use changes::{Change, Changes, ColumnChange, RowChange, Written};
 pub use context::{Context, Seed, by};
 #[doc(hidden)]

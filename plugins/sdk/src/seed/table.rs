@@ -6,11 +6,13 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::blame;
-use super::changes::{Change, ColumnChange, RowChange, Written, label, shown};
-use super::relation::Relation;
+use super::bulk::Load;
+use super::changes::{Change, Changes, ColumnChange, RowChange, Written, label, shown};
+use super::relation::{Column, Relation};
 use super::shape::{Row, Shape};
 use super::statement::Upsert;
 use super::transaction::Transaction;
+use crate::files::Folder;
 use crate::{Error, ErrorKind};
 
 /// A table of a transaction.
@@ -111,6 +113,29 @@ impl<'a> Table<'a> {
         }
         self.transaction.note(&self.name, written.changes);
         Ok(written)
+    }
+
+    /// Writes the rows of a file, CSV with a header or NDJSON (see [`Bulk`](super::Bulk)), by the same rules: for millions of them. A reference
+    /// by key is a column `user.email`, or an object. It counts them, and tells none one by one.
+    pub fn load(&self, folder: &Folder, path: &str) -> Result<Changes, Error> {
+        let relation = self.transaction.relation(&self.name)?;
+        let load = Load {
+            transaction: self.transaction,
+            relation: relation.clone(),
+            folder,
+            path,
+            key: self.key.as_deref(),
+        };
+        let changes = load.run().map_err(|error| {
+            error.while_doing(format_args!("loading {path} into {}", self.name))
+        })?;
+        if changes.inserted > 0 {
+            for column in &relation.columns {
+                self.advance(&relation, column)?;
+            }
+        }
+        self.transaction.note(&self.name, changes);
+        Ok(changes)
     }
 
     fn row<R: Serialize>(&self, number: usize, row: &R) -> Result<Numbered, Error> {
@@ -310,36 +335,41 @@ impl<'a> Table<'a> {
         Ok(changes)
     }
 
-    /// Sequences of columns that the rows have given values themselves: what they give next has to be beyond.
+    /// Sequences of columns that the rows have given values themselves.
     fn advance_sequences(&self, known: &Known) -> Result<(), Error> {
         for column in &known.relation.columns {
-            let is_given = known
-                .shapes
-                .iter()
-                .any(|(_, shaped)| shaped.shape.columns.contains(&column.name));
-            let Some(sequence) = column.sequence.as_ref().filter(|_| is_given) else {
-                continue;
-            };
-            let name = crate::postgres::quote_identifier(&column.name);
-            // Looked at before it is set: a number that is set stays, also when the transaction is rolled back.
-            let sql = format!(
-                "SELECT pg_catalog.setval('{}'::pg_catalog.regclass, m.last) IS NOT NULL AS set \
-                 FROM (SELECT pg_catalog.max({name}) AS last FROM {}) m, {sequence} s \
-                 WHERE m.last > CASE WHEN s.is_called THEN s.last_value ELSE s.last_value - 1 END",
-                sequence.replace('\'', "''"),
-                known.relation.sql,
-            );
-            self.transaction
-                .query(&sql, &[])?
-                .first()
-                .map_err(|error| {
-                    error.while_doing(format_args!(
-                        "setting the sequence {sequence} beyond the rows of {}",
-                        self.name
-                    ))
-                })?;
+            let mut shapes = known.shapes.iter();
+            if shapes.any(|(_, shaped)| shaped.shape.columns.contains(&column.name)) {
+                self.advance(&known.relation, column)?;
+            }
         }
         Ok(())
+    }
+
+    /// What the sequence of a column gives next has to be beyond what is there.
+    fn advance(&self, relation: &Relation, column: &Column) -> Result<(), Error> {
+        let Some(sequence) = &column.sequence else {
+            return Ok(());
+        };
+        if self.transaction.is_rehearsal() {
+            return Ok(());
+        }
+        let name = crate::postgres::quote_identifier(&column.name);
+        // Looked at before it is set: a number that is set stays, also when the transaction is rolled back.
+        let sql = format!(
+            "SELECT pg_catalog.setval('{}'::pg_catalog.regclass, m.last) IS NOT NULL AS set \
+             FROM (SELECT pg_catalog.max({name}) AS last FROM {}) m, {sequence} s \
+             WHERE m.last > CASE WHEN s.is_called THEN s.last_value ELSE s.last_value - 1 END",
+            sequence.replace('\'', "''"),
+            relation.sql,
+        );
+        let set = self.transaction.query(&sql, &[])?.first();
+        set.map(|_| ()).map_err(|error| {
+            error.while_doing(format_args!(
+                "setting the sequence {sequence} beyond the rows of {}",
+                self.name
+            ))
+        })
     }
 
     fn at_row(&self, error: Error, row: &Numbered, key: &[String]) -> Error {

@@ -18,11 +18,21 @@ pub struct Transaction {
     by_name: RefCell<BTreeMap<String, u32>>,
     changes: RefCell<Vec<(String, Changes)>>,
     savepoints: Cell<u32>,
+    is_rehearsal: bool,
 }
 
 impl Transaction {
     /// Begins one, in the schema that the database's URL names.
     pub fn begin(connection: &Connection) -> Result<Self, Error> {
+        Self::begin_as(connection, false)
+    }
+
+    /// Begins one that is to be rolled back, for a dry run: what a rollback does not undo (the place of a sequence) is left alone.
+    pub fn rehearse(connection: &Connection) -> Result<Self, Error> {
+        Self::begin_as(connection, true)
+    }
+
+    fn begin_as(connection: &Connection, is_rehearsal: bool) -> Result<Self, Error> {
         let inner = connection.begin(&TransactionOptions {
             isolation: Isolation::ReadCommitted,
             read_only: false,
@@ -41,6 +51,7 @@ impl Transaction {
             by_name: RefCell::default(),
             changes: RefCell::default(),
             savepoints: Cell::new(0),
+            is_rehearsal,
         })
     }
 
@@ -70,8 +81,13 @@ impl Transaction {
         self.changes.borrow().clone()
     }
 
-    /// Keeps what was written.
+    /// Keeps what was written; a rehearsal is refused.
     pub fn commit(self) -> Result<(), Error> {
+        if self.is_rehearsal {
+            return Err(Error::internal(
+                "a rehearsal is rolled back, and not committed",
+            ));
+        }
         postgres::Transaction::commit(self.inner)
     }
 
@@ -101,6 +117,10 @@ impl Transaction {
             }
         }
         result
+    }
+
+    pub(super) fn is_rehearsal(&self) -> bool {
+        self.is_rehearsal
     }
 
     pub(super) fn note(&self, table: &str, changes: Changes) {

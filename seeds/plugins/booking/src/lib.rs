@@ -80,7 +80,10 @@ fn book(
     token: Option<i64>,
     dry_run: bool,
 ) -> Result<i64, Error> {
-    let transaction = Transaction::begin(connection)?;
+    let transaction = match dry_run {
+        true => Transaction::rehearse(connection)?,
+        false => Transaction::begin(connection)?,
+    };
     let next = read(&transaction.query_one(NEXT, &[queue.id.into()])?)?;
     let token = token.unwrap_or(next.number);
     let booked = transaction.execute(APPOINT, &[token.into(), queue.id.into(), patient.into()])?;

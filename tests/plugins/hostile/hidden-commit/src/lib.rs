@@ -31,7 +31,10 @@ attack!(|parameters| {
         ("COMMIT", Box::new(|| within("/* quiet */ ;COMMIT"))),
         ("END", Box::new(|| within("--\n eNd work"))),
         ("ROLLBACK", Box::new(|| within("rollback and chain"))),
-        ("SAVEPOINT", Box::new(|| within("savepoint a"))),
+        (
+            "behind a savepoint",
+            Box::new(|| within("rollback to savepoint a; commit")),
+        ),
         (
             "several statements",
             Box::new(|| within("SELECT 1; COMMIT")),

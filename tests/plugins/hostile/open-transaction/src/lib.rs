@@ -7,7 +7,9 @@ attack!(|parameters| {
     let connection = connect(&parameters.database, Target::Database)?;
     let transaction = begin(&connection)?;
     transaction.execute("CREATE TABLE public.harm (id int)", &[])?;
-    transaction.execute("LOCK TABLE public.\"User\"", &[])?;
+    // Others who write wait for it; the backup beside it, which reads, does not.
+    let lock = "LOCK TABLE public.\"User\" IN SHARE ROW EXCLUSIVE MODE";
+    transaction.execute(lock, &[])?;
     std::mem::forget(transaction);
     std::mem::forget(connection);
     Ok(json!({}))
