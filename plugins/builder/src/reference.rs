@@ -76,7 +76,10 @@ fn interface_section(page: &mut String, resolve: &Resolve, interface: &Interface
 
 fn type_section(page: &mut String, resolve: &Resolve, definition: &TypeDef) {
     let name = definition.name.as_deref().unwrap_or_default();
-    let _ = write!(page, "\n### {} {name}\n\n", definition.kind.as_str());
+    if !page.ends_with("\n\n") {
+        page.push('\n');
+    }
+    let _ = write!(page, "### {} {name}\n\n", definition.kind.as_str());
     paragraph(page, &definition.docs);
     match &definition.kind {
         TypeDefKind::Record(record) => {
