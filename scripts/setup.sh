@@ -10,8 +10,10 @@
 #   zstd, lz4                              Debian's packages, as age
 #   jq                                     Debian's package, as age
 #   PgBouncer                              Debian's package, as age
-#   moto (S3 and RDS over HTTP), aws       a virtual environment, at $ORCHESTRATOR_CACHE/moto
+#   libfaketime                            Debian's package: clocks that jump
+#   moto (S3 and RDS over HTTP), aws, SMTP  a virtual environment, at $ORCHESTRATOR_CACHE/moto
 #   check-jsonschema                       a virtual environment, at $ORCHESTRATOR_CACHE/lint
+#   schemathesis, prometheus-client        a virtual environment, at $ORCHESTRATOR_CACHE/schemathesis
 #   Prisma's engine                        npm packages, at $ORCHESTRATOR_CACHE/prisma
 #
 # ORCHESTRATOR_CACHE is ~/.cache/orchestrator unless it is set.
@@ -98,6 +100,10 @@ need_pgbouncer() {
     if [ ! -x /usr/sbin/pgbouncer ] && ! command -v pgbouncer >/dev/null; then
         packages+=(pgbouncer)
     fi
+}
+
+need_faketime() {
+    command -v faketime >/dev/null || packages+=(faketime)
 }
 
 need_npm() {
@@ -258,6 +264,7 @@ need_age
 need_compressors
 need_jq
 need_pgbouncer
+need_faketime
 need_npm
 need_python
 install_packages
@@ -265,6 +272,7 @@ add_server_user
 mkdir -p "$cache"
 install_python moto
 install_python lint
+install_python schemathesis
 install_prisma
 if [ -z "${ORCHESTRATOR_POSTGRES_18:-}" ]; then
     install_postgres_18

@@ -14,6 +14,7 @@ mod project;
 mod rds;
 mod s3s_fs;
 mod small_disk;
+mod smtp;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ pub use project::{Outcome, Project};
 pub use rds::{Answer, RdsProxy};
 pub use s3s_fs::S3sFs;
 pub use small_disk::SmallDisk;
+pub use smtp::{MAIL_LOGIN, MailServer};
 
 use std::path::PathBuf;
 

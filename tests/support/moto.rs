@@ -69,6 +69,20 @@ impl Moto {
         assert_eq!(response.status, 200, "the bucket {name} is made");
     }
 
+    /// Makes an empty bucket with Object Lock.
+    pub fn create_locked_bucket(&self, name: &str) {
+        let headers = [
+            ("authorization", AUTHORIZATION),
+            ("x-amz-bucket-object-lock-enabled", "true"),
+        ];
+        let response = http::request(self.port, "PUT", &format!("/{name}"), &headers, b"");
+        assert_eq!(
+            response.expect("moto answers").status,
+            200,
+            "the bucket {name} is made"
+        );
+    }
+
     /// An S3 request of any kind: `GET` `/bucket/key`, `PUT`, `DELETE`, `GET` `/bucket?list-type=2`.
     pub fn request(&self, method: &str, path: &str, body: &[u8]) -> Response {
         let headers = [("authorization", AUTHORIZATION)];

@@ -320,6 +320,11 @@ impl PostgresServer {
     /// Stops the server in the way that pg_ctl calls `fast` or `immediate`, and starts it again on the same port.
     pub fn restart(&mut self, mode: &str) {
         self.stop(mode);
+        self.start_again();
+    }
+
+    /// The second half of a restart.
+    pub fn start_again(&mut self) {
         self.server = Some(self.spawn());
         assert!(self.is_ready(), "{}", self.complaint());
     }

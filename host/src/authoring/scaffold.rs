@@ -25,7 +25,7 @@ const TAKEN: [&str; 9] = [
 ];
 
 /// Jobs that are built in and no plugins: the block that `plugin build` prints has a job of the plugin's name.
-const JOBS: [&str; 2] = ["deploy", "pre-migrate"];
+const JOBS: [&str; 3] = ["deploy", "drill", "pre-migrate"];
 
 /// Words of the language: the crate's name is one in `use`.
 const KEYWORDS: [&str; 51] = [

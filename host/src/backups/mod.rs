@@ -1,6 +1,7 @@
 //! The backups that lie in a storage: listed, chosen by what people type, described by their manifests.
 
 mod backup;
+mod pins;
 mod script;
 
 use archive::layout::{BackupFolder, BackupId, MANIFESTS, TOC, escape_database, unescape_database};
@@ -13,6 +14,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::storage::{Key, Storage};
 
 pub use backup::{Backup, manifest};
+pub use pins::{Pin, pin, pins, unpin};
 pub use script::{ScriptError, write_script};
 
 /// Manifests that are read or looked for at once.
@@ -29,18 +31,7 @@ pub async fn list(
     };
     let mut candidates = Vec::new();
     for escaped in databases {
-        // A folder that is none of ours is not our business.
-        let Ok(database) = unescape_database(&escaped) else {
-            continue;
-        };
-        for name in storage.folders(&format!("{escaped}/")).await? {
-            if let Ok(id) = name.parse::<BackupId>() {
-                candidates.push(BackupFolder {
-                    database: database.clone(),
-                    id,
-                });
-            }
-        }
+        candidates.extend(folders(storage, &escaped).await?);
     }
     let mut whole: Vec<BackupFolder> = stream::iter(candidates)
         .map(|folder| async move {
@@ -53,6 +44,43 @@ pub async fn list(
         .await?;
     whole.sort();
     Ok(whole)
+}
+
+/// The newest whole backup of each database: two questions to the storage for each, and one more for each unfinished backup that is newer.
+pub async fn newest(storage: &dyn Storage) -> Result<Vec<BackupFolder>, Failure> {
+    let mut found = Vec::new();
+    for escaped in storage.folders("").await? {
+        let mut candidates = folders(storage, &escaped).await?;
+        candidates.sort();
+        for folder in candidates {
+            if manifest_key(storage, &folder.prefix()).await?.is_some() {
+                found.push(folder);
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What looks like a backup below the folder of a database. A folder that is none of ours is not our business.
+async fn folders(storage: &dyn Storage, escaped: &str) -> Result<Vec<BackupFolder>, Failure> {
+    let Ok(database) = unescape_database(escaped) else {
+        return Ok(Vec::new());
+    };
+    let names = storage.folders(&format!("{escaped}/")).await?;
+    let folder = |name: String| {
+        let id = name.parse::<BackupId>().ok()?;
+        Some(BackupFolder {
+            database: database.clone(),
+            id,
+        })
+    };
+    Ok(names.into_iter().filter_map(folder).collect())
+}
+
+/// When a backup was begun.
+pub fn begun(folder: &BackupFolder) -> Result<Timestamp, Failure> {
+    time_of(&folder.id.created().to_string())
 }
 
 /// The manifest that makes the backup below a prefix exist; encrypted when its name ends in `.age`.

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use archive::layout::MANIFESTS;
 use manifest::StorageRight;
 use wasmtime::component::Resource;
 
 use super::context::{BoundStorage, StepContext, Unfinished, Unpublished, UnpublishedDraft};
 use super::streams::ByteSource;
-use super::v0_1_0::orchestrator::plugin::storage::{Host, HostDraft, HostStore, Object, Range};
+use super::v0_1_0::orchestrator::plugin::storage::{
+    Hold, Host, HostDraft, HostStore, Object, Range,
+};
 use super::v0_1_0::orchestrator::plugin::streams::TransferOptions;
 use crate::failure::{Failure, FailureKind};
 use crate::storage::{Key, ObjectInfo, Storage};
@@ -130,12 +133,39 @@ impl HostStore for StepContext {
         self.keep(ByteSource::new(source, label))
     }
 
+    async fn hold(&mut self, store: Resource<Store>, key: String) -> Result<Option<Hold>, Failure> {
+        let (_, storage) = self.right(&store, StorageRight::Read)?;
+        let key = parse_key(&key)?;
+        let told = |hold: crate::storage::Hold| Hold {
+            until: hold.until,
+            legal: hold.legal,
+        };
+        self.stop
+            .race(async { Ok(storage.hold(&key).await?.map(told)) })
+            .await
+    }
+
     async fn delete(&mut self, store: Resource<Store>, keys: Vec<String>) -> Result<(), Failure> {
-        let (_, storage) = self.right(&store, StorageRight::Delete)?;
+        let (binding, storage) = self.right(&store, StorageRight::Delete)?;
         let keys = keys
             .iter()
             .map(|key| parse_key(key))
             .collect::<Result<Vec<_>, _>>()?;
+        for key in &keys {
+            // Without its manifest it is no backup any more. What is left of it goes at the end of the step, or at the next start when
+            // the process is killed: nobody would ever find it again.
+            if let Some((folder, name)) = key.as_str().rsplit_once('/')
+                && MANIFESTS.contains(&name)
+            {
+                self.unfinished
+                    .draft_opened(&binding, &storage.location(), folder)?;
+                self.unpublished.add(UnpublishedDraft {
+                    binding: binding.clone(),
+                    storage: storage.clone(),
+                    prefix: folder.to_owned(),
+                });
+            }
+        }
         self.stop
             .race(async { Ok(storage.delete(&keys).await?) })
             .await

@@ -73,6 +73,12 @@ impl Globals {
 
     /// Opens a configuration that the command line may have added to.
     pub async fn open(&self, mut config: Config) -> Result<Project, Failure> {
+        self.identify(&mut config)?;
+        open(config).await
+    }
+
+    /// Gives the storages the identity that the command line names.
+    pub fn identify(&self, config: &mut Config) -> Result<(), Failure> {
         if let Some(file) = &self.identity {
             let keys = Keys::default().read_identities(file).map_err(|error| {
                 Failure::invalid_input(format!("--identity: {error}"))
@@ -82,7 +88,7 @@ impl Globals {
                 binding.keys.identify_as(&keys);
             }
         }
-        open(config).await
+        Ok(())
     }
 }
 
@@ -95,7 +101,7 @@ fn parse_environment(name: &str) -> Result<Environment, Failure> {
 
 /// Opens a configuration as it is.
 pub(super) async fn open(config: Config) -> Result<Project, Failure> {
-    let project = Project::open(config, compiled_code())?;
+    let project = project(config)?;
     let recovered = jobs::recover(&project).await?;
     for run in recovered.runs {
         tracing::warn!("the run {run} was interrupted; it is closed now");
@@ -107,6 +113,11 @@ pub(super) async fn open(config: Config) -> Result<Project, Failure> {
         tracing::warn!("{database}");
     }
     Ok(project)
+}
+
+/// Opens a configuration's log, and leaves what dead runs left.
+pub(super) fn project(config: Config) -> Result<Project, Failure> {
+    Project::open(config, compiled_code())
 }
 
 /// Where compiled plugins are kept: the user's cache folder (XDG Base Directory Specification).

@@ -4,18 +4,21 @@ mod agreement;
 mod backup;
 mod check;
 mod completions;
+mod daemon;
 mod demo;
 mod globals;
 mod init;
 mod log;
 mod mark;
 mod migrate;
+mod notify;
 mod output;
 mod plugin;
 mod progress;
 pub mod reference;
 mod restore;
 mod run;
+mod schedule;
 mod seed;
 mod signals;
 mod snapshot;
@@ -48,9 +51,9 @@ enum Command {
     Init(init::InitCommand),
     /// Test connections, storages and plugins, and say what to do
     Check,
-    /// Run a job: built in are backup, verify, migrate, seed, pre-migrate and deploy
+    /// Run a job: built in are backup, verify, drill, prune, migrate, seed, pre-migrate and deploy
     Run(run::RunCommand),
-    /// Create, list, show, verify and delete backups
+    /// Create, list, show, verify, prune, pin and delete backups
     #[command(subcommand)]
     Backup(backup::BackupCommand),
     /// Restore a backup into a database
@@ -63,16 +66,24 @@ enum Command {
     /// Have AWS RDS take snapshots of a database's server, list them, restore them
     #[command(subcommand)]
     Snapshot(snapshot::SnapshotCommand),
+    /// List, check and export what runs by itself
+    #[command(subcommand)]
+    Schedule(schedule::ScheduleCommand),
     /// Write into a database which environment it belongs to
     Mark(mark::MarkCommand),
     /// Show what was run
     #[command(subcommand)]
     Log(log::LogCommand),
+    /// Show who is told of runs, and test whether notices arrive
+    #[command(subcommand)]
+    Notify(notify::NotifyCommand),
     /// Make, test, list and inspect plugins
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
     /// Rehearse the worst day with an example application on a private server
     Demo(demo::DemoCommand),
+    /// Run jobs by the clock, and answer HTTP, until it is told to stop
+    Daemon(daemon::DaemonCommand),
     /// Print the completion script of a shell
     Completions(completions::CompletionsCommand),
 }
@@ -94,7 +105,11 @@ pub fn main() -> ExitCode {
             };
         }
     };
-    output::start_log(&cli.globals);
+    let format = match &cli.command {
+        Command::Daemon(command) => Some(command.log),
+        _ => None,
+    };
+    output::start_log(&cli.globals, format);
     let output = Output::new(&cli.globals);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -125,10 +140,13 @@ async fn dispatch(cli: Cli, output: &Output) -> ExitCode {
         Command::Migrate(command) => migrate::execute(command, &globals, output).await,
         Command::Seed(command) => seed::execute(command, &globals, output).await,
         Command::Snapshot(command) => snapshot::execute(command, &globals, output).await,
+        Command::Schedule(command) => schedule::execute(command, &globals, output),
         Command::Mark(command) => mark::execute(command, &globals, output).await,
         Command::Log(command) => log::execute(command, &globals, output).await,
+        Command::Notify(command) => notify::execute(command, &globals, output).await,
         Command::Plugin(command) => plugin::execute(command, &globals, output).await,
         Command::Demo(command) => demo::execute(command, output).await,
+        Command::Daemon(command) => daemon::execute(command, &globals, output).await,
         Command::Completions(command) => completions::execute(command),
     };
     match result {

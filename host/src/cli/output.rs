@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
+use clap::ValueEnum;
 use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 
@@ -75,13 +76,24 @@ pub(super) fn explained(failure: &Failure) -> String {
     text
 }
 
-/// Log lines on stderr. `ORCHESTRATOR_LOG` says more than -v and -q: a filter as tracing has them.
-pub(super) fn start_log(globals: &Globals) {
-    let level = match (globals.quiet, globals.verbose) {
-        (true, _) => "error",
-        (false, 0) => "warn,plugin=info",
-        (false, 1) => "info,orchestrator=debug,plugin=debug",
-        (false, _) => "debug",
+/// Who reads the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// A person
+    Human,
+    /// A program: a JSON object a line
+    Json,
+}
+
+/// Log lines on stderr. `ORCHESTRATOR_LOG` says more than -v and -q: a filter as tracing has them. A daemon, which has a `format`, tells
+/// what it does and when.
+pub(super) fn start_log(globals: &Globals, format: Option<LogFormat>) {
+    let level = match (globals.quiet, globals.verbose, format) {
+        (true, ..) => "error",
+        (false, 0, None) => "warn,plugin=info",
+        (false, 0, Some(_)) => "warn,orchestrator=info,plugin=info",
+        (false, 1, _) => "info,orchestrator=debug,plugin=debug",
+        (false, ..) => "debug",
     };
     let filter =
         EnvFilter::try_from_env("ORCHESTRATOR_LOG").unwrap_or_else(|_| EnvFilter::new(level));
@@ -92,9 +104,9 @@ pub(super) fn start_log(globals: &Globals) {
         .with_writer(std::io::stderr)
         .with_ansi(colour)
         .with_target(false);
-    if globals.verbose > 0 {
-        log.init();
-    } else {
-        log.without_time().init();
+    match format {
+        Some(LogFormat::Json) => log.json().flatten_event(true).init(),
+        None if globals.verbose == 0 => log.without_time().init(),
+        _ => log.init(),
     }
 }

@@ -62,6 +62,7 @@ impl Display {
     }
 }
 
+#[async_trait::async_trait]
 impl Observer for Display {
     fn step_began(&self, index: usize, count: usize, plugin: &str, progress: &Progress) {
         if self.style == Style::Nothing {

@@ -132,7 +132,19 @@ fn keys() -> String {
          `${NAME}` takes a variable, `${NAME:-default}` with a default. Without any file `DATABASE_URL` is enough.\n\n\
          | key | kind | default | what |\n|---|---|---|---|\n",
     );
-    for key in config::reference() {
+    text.push_str(&rows(config::reference()));
+    text.push_str(
+        "\n### Schedules\n\nEach file of `[schedules] folder` that ends in `.toml` is one schedule; see [schedules](schedules.md).\n\n\
+         | key | kind | default | what |\n|---|---|---|---|\n",
+    );
+    text.push_str(&rows(config::schedule_reference()));
+    text.push('\n');
+    text
+}
+
+fn rows(keys: Vec<config::KeyDoc>) -> String {
+    let mut text = String::new();
+    for key in keys {
         let default = key
             .default
             .map(|default| format!("`{default}`"))
@@ -144,7 +156,6 @@ fn keys() -> String {
             key.description.replace('|', "\\|")
         ));
     }
-    text.push('\n');
     text
 }
 

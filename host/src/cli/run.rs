@@ -14,7 +14,7 @@ use crate::text::indented;
 
 #[derive(Debug, Args)]
 pub(super) struct RunCommand {
-    /// The job: one of the configuration's, or backup, verify, migrate, seed, pre-migrate or deploy
+    /// The job: one of the configuration's, or backup, verify, drill, prune, migrate, seed, pre-migrate or deploy
     job: String,
     /// A parameter for every step that has it; may be repeated
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_parameter)]
@@ -84,6 +84,8 @@ pub(super) async fn execute(
         dry_run: command.dry_run,
         consent: command.consent.into(),
         auto_restore: command.auto_restore,
+        facts: Map::new(),
+        time_limit: None,
     };
     run_and_report(&project, request, output).await
 }
@@ -102,6 +104,8 @@ pub(super) fn single(job: &str, plugin: &str, parameters: Map<String, Value>) ->
         dry_run: false,
         consent: Consent::default(),
         auto_restore: false,
+        facts: Map::new(),
+        time_limit: None,
     }
 }
 

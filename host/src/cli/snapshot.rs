@@ -1,8 +1,9 @@
-//! `orchestrator snapshot`: create, list, delete, restore.
+//! `orchestrator snapshot`: create, list, delete, prune, restore.
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
+use super::backup::prune::{PolicyFlags, ask};
 use super::globals::Globals;
 use super::output::Output;
 use super::restore::parse_time;
@@ -21,6 +22,8 @@ pub(super) enum SnapshotCommand {
     List(ListCommand),
     /// Delete snapshots
     Delete(DeleteCommand),
+    /// Delete the snapshots of this program that a policy does not keep
+    Prune(PruneCommand),
     /// Make a new server of a snapshot, or as the server was at a moment
     Restore(RestoreCommand),
 }
@@ -73,6 +76,21 @@ pub(super) struct DeleteCommand {
     #[arg(long, short)]
     yes: bool,
     /// Show what would be deleted
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PruneCommand {
+    #[command(flatten)]
+    policy: PolicyFlags,
+    /// The database whose server they are of; not needed where there is one
+    #[arg(long, short, value_name = "DATABASE")]
+    database: Option<String>,
+    /// Delete without asking
+    #[arg(long, short)]
+    yes: bool,
+    /// Show what would be kept and deleted, and why
     #[arg(long)]
     dry_run: bool,
 }
@@ -153,6 +171,7 @@ pub(super) async fn execute(
             request.dry_run = command.dry_run;
             run_and_report(&project, request, output).await
         }
+        SnapshotCommand::Prune(command) => prune(&project, command, output).await,
         SnapshotCommand::Restore(command) => restore(&project, command, output).await,
     }
 }
@@ -182,6 +201,22 @@ async fn restore(
     let mut request = request("restore", command.database, given);
     command.waiting.ask(&mut request);
     request.dry_run = command.dry_run;
+    run_and_report(project, request, output).await
+}
+
+async fn prune(project: &Project, command: PruneCommand, output: &Output) -> Result<u8, Failure> {
+    let (database, _) = project.config.database(command.database.as_deref())?;
+    let mut request = request::<0>("prune", Some(database.to_string()), []);
+    let parameters: Vec<_> = command.policy.parameters().collect();
+    for step in &mut request.steps {
+        step.parameters.extend(parameters.clone());
+    }
+    request.dry_run = command.dry_run;
+    if !command.dry_run && !command.yes {
+        let server = project.server(database.as_str()).await?;
+        let place = format!("the snapshots of {}", server.name());
+        ask(&place, "snapshot", &mut request, project).await?;
+    }
     run_and_report(project, request, output).await
 }
 

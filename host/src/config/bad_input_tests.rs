@@ -305,3 +305,92 @@ fn plugins() {
     choose another name for your own plugin; limits may stay
     ");
 }
+
+#[test]
+fn the_daemons_doors() {
+    assert_snapshot!(refused("[daemon]\nlisten = \"localhost:80\"\n"), @r#"
+    orchestrator.toml:2: daemon.listen: "localhost:80" is no address
+    write an IP address and a port, as 127.0.0.1:8432 or [::1]:8432; or off
+    "#);
+    assert_snapshot!(refused("[daemon]\nlisten = \"0.0.0.0:80\"\n"), @"
+    orchestrator.toml:2: daemon.listen: 0.0.0.0:80 can be reached from other machines, and there is no token
+    run `orchestrator daemon token` and write what it prints into the file, or listen on 127.0.0.1
+    ");
+    assert_snapshot!(refused_with("", &[("ORCHESTRATOR_DAEMON_LISTEN", "[::]:80")]), @"
+    variable ORCHESTRATOR_DAEMON_LISTEN: daemon.listen: [::]:80 can be reached from other machines, and there is no token
+    run `orchestrator daemon token` and write what it prints into the file, or listen on 127.0.0.1
+    ");
+    assert_snapshot!(refused("[daemon.tokens.ci]\naccess = \"run\"\n"), @"
+    orchestrator.toml:1: daemon.tokens.ci: sha256 is missing
+    write sha256 = …: text
+    ");
+    assert_snapshot!(refused("[daemon.tokens.ci]\nsha256 = \"orchestrator_hunter2\"\n"), @"
+    orchestrator.toml:2: daemon.tokens.ci.sha256: it is no SHA-256: 64 hexadecimal digits
+    write what `orchestrator daemon token` prints; the token itself does not stand in the file
+    ");
+    assert_snapshot!(refused(&format!("[daemon.tokens.ci]\nsha256 = \"{0}\"\n[daemon.tokens.me]\nsha256 = \"{0}\"\n", "0a".repeat(32))), @"
+    orchestrator.toml:3: daemon.tokens.me: it is the same token as ci's
+    make one for each of them with `orchestrator daemon token`
+    ");
+    assert_snapshot!(refused("[daemon.tokens.ci]\nacces = \"run\"\n"), @r#"
+    orchestrator.toml:2: unknown key in [daemon.tokens.ci]: "acces"
+    did you mean "access"?
+    "#);
+}
+
+#[test]
+fn notify_targets() {
+    let target = |rest: &str| refused(&format!("[notify.ops]\n{rest}"));
+    assert_snapshot!(target("url = \"https://h/hunter2\"\n"), @r#"
+    orchestrator.toml:1: notify.ops: kind is missing
+    write one of webhook, slack, email
+    "#);
+    assert_snapshot!(target("kind = \"pager\"\n"), @r#"
+    orchestrator.toml:2: notify.ops.kind: "pager" is none of webhook, slack, email
+    write one of webhook, slack, email
+    "#);
+    assert_snapshot!(target("kind = \"slack\"\n"), @r#"
+    orchestrator.toml:1: notify.ops: url is missing
+    write url = …: secret text
+    "#);
+    assert_snapshot!(target("kind = \"webhook\"\nurl = \"hunter2\"\n"), @r#"
+    orchestrator.toml:3: notify.ops.url: it is no URL
+    write the address as https://HOST/PATH
+    "#);
+    assert_snapshot!(target("kind = \"webhook\"\nurl = \"https://h/hunter2\"\nto = [\"a@b\"]\n"), @r#"
+    orchestrator.toml:1: notify.ops: to is no key of the kind webhook
+    a webhook has url or url_file, and headers
+    "#);
+    assert_snapshot!(target("kind = \"webhook\"\nurl = \"https://h/hunter2\"\non = [\"faild\"]\n"), @r#"
+    orchestrator.toml:4: notify.ops.on: "faild" is none of started, succeeded, warned, failed, missed, recovered
+    write one of started, succeeded, warned, failed, missed, recovered
+    "#);
+    assert_snapshot!(target("kind = \"webhook\"\nurl = \"https://h/hunter2\"\nheaders = { A = \"hunter2\\n\" }\n"), @r#"
+    orchestrator.toml:4: notify.ops.headers.A: the value holds a line break or another control character
+    write it on one line
+    "#);
+    assert_snapshot!(target("kind = \"email\"\nserver = \"smtp://u:hunter2@h\"\nfrom = \"a@b.org\"\nto = [\"a@b.org\"]\n"), @r#"
+    orchestrator.toml:3: notify.ops.server: the server's URL holds a login
+    write it as user and password, or password_file
+    "#);
+    assert_snapshot!(target("kind = \"email\"\nserver = \"smtp://mail\"\nuser = \"u\"\npassword = \"hunter2\"\nfrom = \"a@b.org\"\nto = [\"a@b.org\"]\n"), @r#"
+    orchestrator.toml:1: notify.ops: the password would travel unencrypted
+    write server = "smtp+starttls://HOST" or "smtps://HOST"
+    "#);
+    assert_snapshot!(target("kind = \"email\"\nserver = \"smtps://mail\"\nuser = \"u\"\nfrom = \"a@b.org\"\nto = [\"a@b.org\"]\n"), @r#"
+    orchestrator.toml:1: notify.ops: user and password go together, and one of them is missing
+    give both, or neither for a server that asks for none
+    "#);
+    assert_snapshot!(target("kind = \"email\"\nserver = \"smtps://mail\"\nfrom = \"nobody\"\nto = [\"a@b.org\"]\n"), @r#"
+    orchestrator.toml:4: notify.ops.from: "nobody" is no e-mail address
+    write NAME@HOST, or Name <NAME@HOST>
+    "#);
+    assert_snapshot!(target("kind = \"email\"\nserver = \"smtps://mail\"\nfrom = \"a@b.org\"\nto = []\n"), @r#"
+    orchestrator.toml:5: notify.ops.to: it is empty
+    write the address of whoever gets the message
+    "#);
+    assert_snapshot!(target("kind = \"slack\"\nurl = \"https://h/hunter2\"\nurll = \"x\"\n"), @r#"
+    orchestrator.toml:4: unknown key in [notify.ops]: "urll"
+    did you mean "url"?
+    "#);
+}

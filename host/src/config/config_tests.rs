@@ -159,8 +159,10 @@ fn without_a_file_a_database_url_is_enough() {
         [
             "backup",
             "deploy",
+            "drill",
             "migrate",
             "pre-migrate",
+            "prune",
             "seed",
             "verify"
         ]

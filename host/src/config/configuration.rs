@@ -1,19 +1,26 @@
 //! The whole configuration, from wherever it comes.
 
+use super::daemon::{self, DaemonSettings};
 use super::databases::{self, DatabaseBinding};
 use super::environment::Environment;
 use super::error::{ConfigError, Place, Problem};
+use super::http::{self, HttpSettings};
 use super::jobs::{self, Bindings, Job, SafetyNet};
 use super::limits::{self, Limits};
 use super::log::{self, LogSettings};
 use super::name::Name;
+use super::notifications::{self, NotifyTarget};
 use super::plugins::{self, PluginGrant};
 use super::reader::{Document, Section};
-use super::reference::{ENVIRONMENT, MIGRATIONS_FOLDER, MIGRATIONS_SNAPSHOT, SEEDS_FOLDER};
+use super::reference::{
+    CHECK_PROVEN_WITHIN, ENVIRONMENT, MIGRATIONS_FOLDER, MIGRATIONS_SNAPSHOT, SCHEDULES_FOLDER,
+    SEEDS_FOLDER,
+};
 use super::storage::{self, StorageBinding};
 use crate::database::{ConnectionSettings, ProcessEnvironment};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use toml::de::DeTable;
 
 /// The file's name, looked for in the working folder and above it.
@@ -36,10 +43,20 @@ pub struct Config {
     pub log: LogSettings,
     /// Where migrations are.
     pub migrations: MigrationSettings,
+    /// `[check] proven_within`: how long ago a backup may have been proven.
+    pub proven_within: Option<Duration>,
     /// `[seeds] folder`: a file for each set of rows.
     pub seeds: PathBuf,
+    /// How the daemon works.
+    pub daemon: DaemonSettings,
+    /// `[schedules] folder`: a file for each schedule. `Schedules::read` reads them.
+    pub schedules: PathBuf,
+    /// What the daemon's HTTP is told in `[daemon]`.
+    pub http: HttpSettings,
     /// Those of the file and the built-in ones.
     pub jobs: BTreeMap<Name, Job>,
+    /// Whoever is told of runs.
+    pub notify: BTreeMap<Name, NotifyTarget>,
     /// Plugins that are not built in.
     pub plugins: BTreeMap<Name, PluginGrant>,
     /// Limits of built-in plugins that the file names.
@@ -180,13 +197,24 @@ impl Config {
             stated_environment: sources.environment.or(stated),
             log: log::read(root, &databases)?,
             migrations,
+            proven_within: root
+                .section("check", "check")?
+                .value::<Duration>(&CHECK_PROVEN_WITHIN)?
+                .map(|found| found.value),
             seeds: root
                 .section("seeds", "seeds")?
                 .required(&SEEDS_FOLDER)?
                 .value,
+            daemon: daemon::read(root)?,
+            schedules: root
+                .section("schedules", "schedules")?
+                .required(&SCHEDULES_FOLDER)?
+                .value,
+            http: http::read(root)?,
             databases,
             storage,
             jobs,
+            notify: notifications::read(root)?,
             plugins,
             built_in_limits,
             limits,

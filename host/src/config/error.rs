@@ -1,7 +1,7 @@
 //! What is wrong with the configuration, where, and what to do about it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A configuration that cannot be used. Quotes no value that may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +19,8 @@ pub struct ConfigError {
 pub enum Place {
     /// A line of the configuration file, from 1.
     Line(PathBuf, usize),
+    /// A file as a whole.
+    File(PathBuf),
     /// An environment variable.
     Variable(String),
     /// A command-line flag.
@@ -33,6 +35,14 @@ pub(super) struct Problem {
 }
 
 impl ConfigError {
+    /// The file that the mistake is in, where it is in one.
+    pub fn file(&self) -> Option<&Path> {
+        match self.place.as_ref()? {
+            Place::Line(file, _) | Place::File(file) => Some(file),
+            Place::Variable(_) | Place::Flag(_) => None,
+        }
+    }
+
     pub(super) fn new(
         place: Option<Place>,
         message: impl Into<String>,
@@ -60,6 +70,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(file, line) => write!(f, "{}:{line}", file.display()),
+            Self::File(file) => write!(f, "{}", file.display()),
             Self::Variable(name) => write!(f, "variable {name}"),
             Self::Flag(name) => f.write_str(name),
         }

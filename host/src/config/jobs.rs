@@ -56,11 +56,21 @@ impl SafetyNet {
 }
 
 /// Jobs that need no configuration, on the usual database and storage: the plugins of their steps.
-fn built_in_jobs(net: SafetyNet) -> [(&'static str, &'static str, Vec<&'static str>); 6] {
+fn built_in_jobs(net: SafetyNet) -> [(&'static str, &'static str, Vec<&'static str>); 8] {
     let guarded = |last: &[&'static str]| [&["preflight"], net.plugins(), last].concat();
     [
         ("backup", "Take a backup.", vec!["backup"]),
         ("verify", "Check the newest backup.", vec!["verify"]),
+        (
+            "drill",
+            "Restore the newest backup beside the database, ask and compare what came back, and remove it again.",
+            vec!["restore"],
+        ),
+        (
+            "prune",
+            "Delete backups that a policy no longer keeps: say which by parameters, as keep_daily.",
+            vec!["prune"],
+        ),
         ("migrate", "Apply what is pending.", vec!["migrate"]),
         (
             "seed",
@@ -120,6 +130,17 @@ pub(super) fn read(
             // Its name says what it is for.
             if ["backup", "snapshot"].contains(plugin) && plugins.contains(&"preflight") {
                 parameters.insert("kind".to_owned(), Json::from("pre-migrate"));
+            }
+            if name == "drill" {
+                parameters.insert("mode".to_owned(), Json::from("check"));
+                // As `backup verify --deep`: the server that it is tried on need not know the roles of the other.
+                let left_out = [
+                    "no_owner",
+                    "no_privileges",
+                    "no_security_labels",
+                    "no_tablespaces",
+                ];
+                parameters.extend(left_out.map(|flag| (flag.to_owned(), Json::from(true))));
             }
             steps.push(Step {
                 plugin: parse(plugin)?,
@@ -225,7 +246,7 @@ fn step(
 }
 
 /// A parameter of any shape; strings after `${…}`, dates and times as text.
-fn json(value: &DeValue<'_>, document: &Document<'_>) -> Result<Json, Problem> {
+pub(super) fn json(value: &DeValue<'_>, document: &Document<'_>) -> Result<Json, Problem> {
     Ok(match value {
         DeValue::String(text) => Json::String(interpolate(text, document.process)?),
         DeValue::Boolean(flag) => Json::Bool(*flag),

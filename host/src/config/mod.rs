@@ -4,23 +4,28 @@
 //! reference   every key: its kind, default and description, in one place
 //! reader      TOML with line numbers, ${NAME}, unknown keys, defaults
 //! glance      what can be known without the variables
-//! databases storage log jobs plugins limits    one section each
+//! schedules   schedules/*.toml, each by itself
+//! databases storage log daemon http notifications jobs plugins limits    one section each
 //! ```
 
 mod configuration;
+mod daemon;
 mod databases;
 mod environment;
 mod error;
 mod glance;
+pub(crate) mod http;
 mod interpolation;
 mod jobs;
 mod limits;
 mod log;
 mod name;
+mod notifications;
 mod plugins;
 mod quantities;
 mod reader;
 mod reference;
+mod schedules;
 mod storage;
 mod value;
 
@@ -28,16 +33,22 @@ mod value;
 mod bad_input_tests;
 #[cfg(test)]
 mod config_tests;
+#[cfg(test)]
+mod schedules_tests;
 
 pub use configuration::{Config, MigrationSettings, Sources};
+pub use daemon::DaemonSettings;
 pub use databases::DatabaseBinding;
 pub use environment::Environment;
 pub use error::{ConfigError, Place};
 pub use glance::{Glance, Pin};
+pub use http::{HttpSettings, Token, TokenAccess};
 pub use jobs::{BUILT_IN_PLUGINS, Job, SafetyNet, Step};
 pub use limits::Limits;
 pub use log::LogSettings;
 pub use name::Name;
+pub use notifications::{Channel, EmailSettings, NoticeKind, NotifyTarget, SmtpEncryption};
 pub use plugins::{DatabaseGrant, Grants, PluginGrant, StorageGrant};
-pub use reference::{KeyDoc, reference};
+pub use reference::{KeyDoc, reference, schedule_reference};
+pub use schedules::Schedules;
 pub use storage::{StorageBinding, StorageLocation};

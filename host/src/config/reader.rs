@@ -41,13 +41,22 @@ pub(super) struct Found<T> {
 impl<'a> Document<'a> {
     /// The whole file. The names directly in it are checked.
     pub(super) fn root(&'a self, table: &'a DeTable<'a>) -> Result<Section<'a>, ConfigError> {
+        self.root_of(table, "")
+    }
+
+    /// The whole file, where it is another than the configuration's; `known` is the table of the reference whose names it may hold.
+    pub(super) fn root_of(
+        &'a self,
+        table: &'a DeTable<'a>,
+        known: &str,
+    ) -> Result<Section<'a>, ConfigError> {
         let root = Section {
             document: self,
             path: String::new(),
             table: Some(table),
             place: None,
         };
-        root.check_names("")?;
+        root.check_names(known)?;
         Ok(root)
     }
 
@@ -306,5 +315,8 @@ impl<T> Found<T> {
 
 /// Complains about the value at a path of keys.
 pub(super) fn problem_at(place: Option<Place>, path: &str, problem: Problem) -> ConfigError {
+    if path.is_empty() {
+        return ConfigError::new(place, problem.message, problem.hint);
+    }
     ConfigError::new(place, format!("{path}: {}", problem.message), problem.hint)
 }

@@ -18,14 +18,12 @@ pub struct KeyDoc {
 
 /// All keys, in the order of the documentation.
 pub fn reference() -> Vec<KeyDoc> {
-    let document = |key: &&Key| KeyDoc {
-        key: key.path,
-        kind: key.kind.to_string(),
-        default: key.default,
-        description: key.description,
-        variable: key.variable(),
-    };
-    KEYS.iter().map(document).collect()
+    KEYS.iter().map(|key| key.documented()).collect()
+}
+
+/// All keys of a schedule's file, in the order of the documentation.
+pub fn schedule_reference() -> Vec<KeyDoc> {
+    SCHEDULE_KEYS.iter().map(|key| key.documented()).collect()
 }
 
 /// A key and all that is to be said about it.
@@ -64,6 +62,16 @@ impl Key {
             .map_or(self.path, |(_, name)| name)
     }
 
+    fn documented(&self) -> KeyDoc {
+        KeyDoc {
+            key: self.path.strip_prefix("<schedule>.").unwrap_or(self.path),
+            kind: self.kind.to_string(),
+            default: self.default,
+            description: self.description,
+            variable: self.variable(),
+        }
+    }
+
     /// `ORCHESTRATOR_LOG_MARKDOWN` for `log.markdown`; a key below a name of the user's choice has none.
     pub(super) fn variable(&self) -> Option<String> {
         let plain = !self.path.contains('<') && !matches!(self.kind, Kind::Steps | Kind::Table);
@@ -79,7 +87,12 @@ impl Key {
 /// The names that can stand directly in a table, given with `<name>` in its path; `None` when any name can.
 pub(super) fn names_in(table: &str) -> Option<Vec<&'static str>> {
     let mut names: Vec<&'static str> = Vec::new();
-    for key in KEYS {
+    let keys = if table.starts_with(SCHEDULE) {
+        SCHEDULE_KEYS
+    } else {
+        KEYS
+    };
+    for key in keys {
         let rest = match table {
             "" => Some(key.path),
             _ => key
@@ -136,13 +149,57 @@ const fn key(
 
 /// Defines the keys and their list at once, so that none is left out.
 macro_rules! keys {
-    ($($name:ident = $path:literal, $kind:expr, $default:expr, $description:literal;)*) => {
+    ($list:ident: $($name:ident = $path:literal, $kind:expr, $default:expr, $description:literal;)*) => {
         $(pub(super) const $name: Key = key($path, $kind, $default, $description);)*
-        const KEYS: &[&Key] = &[$(&$name),*];
+        const $list: &[&Key] = &[$(&$name),*];
     };
 }
 
+/// The table, in this reference, of a file of its own: that of a schedule.
+pub(super) const SCHEDULE: &str = "<schedule>";
+
 keys! {
+    SCHEDULE_KEYS:
+
+    SCHEDULE_NAME = "<schedule>.name", Kind::Text, None,
+        "What the schedule is called; left out, as its file without `.toml`.";
+    SCHEDULE_DESCRIPTION = "<schedule>.description", Kind::Text, None,
+        "What the schedule is for.";
+    SCHEDULE_ENABLED = "<schedule>.enabled", Kind::Flag, Some("true"),
+        "Whether it fires by itself.";
+    SCHEDULE_CRON = "<schedule>.cron", Kind::Text, None,
+        "When: minute, hour, day of the month, month, day of the week, as POSIX has them; with six fields the second comes first. Or @hourly, @daily, @weekly, @monthly, @yearly.";
+    SCHEDULE_TIME_ZONE = "<schedule>.time_zone", Kind::Text, Some("UTC"),
+        "Whose clock: a name of IANA's database, such as Europe/Berlin.";
+    SCHEDULE_JOB = "<schedule>.job", Kind::Text, None,
+        "The job to run: one of [jobs], or a built-in one.";
+    SCHEDULE_PARAMETERS = "<schedule>.parameters", Kind::Table, None,
+        "Parameters for every step of the job that has them, as --param gives them.";
+    SCHEDULE_JITTER = "<schedule>.jitter", Kind::Duration, None,
+        "It starts up to this much later, each time by chance. Left out, on time.";
+    SCHEDULE_TIMEOUT = "<schedule>.timeout", Kind::Duration, None,
+        "A run that takes longer is cancelled. Left out, the limits of its steps hold alone.";
+    RETRY_ATTEMPTS = "<schedule>.retry.attempts", Kind::Number, Some("1"),
+        "How often a fire is tried in all.";
+    RETRY_BACKOFF = "<schedule>.retry.backoff", Kind::Duration, Some("1m"),
+        "The wait before the second attempt; it doubles for each one after that.";
+    RETRY_MAX_BACKOFF = "<schedule>.retry.max_backoff", Kind::Duration, Some("1h"),
+        "The wait does not grow past this.";
+    SCHEDULE_OVERLAP = "<schedule>.overlap", Kind::OneOf(&crate::schedules::Overlap::NAMES), Some("skip"),
+        "What a fire does while the run of the one before is not over: nothing, or wait for it.";
+    SCHEDULE_MISSED = "<schedule>.missed", Kind::OneOf(&crate::schedules::Missed::NAMES), Some("once"),
+        "What becomes of fires that no daemon was there for: all of them run as one, or none.";
+    SCHEDULE_NOTIFY = "<schedule>.notify", Kind::Texts, None,
+        "Who is told: names of [notify].";
+    SCHEDULE_PING = "<schedule>.ping", Kind::Secret, None,
+        "The URL of a dead man's switch, which is called at the start and at the end of a run.";
+    SCHEDULE_PING_FILE = "<schedule>.ping_file", Kind::Path, None,
+        "A file that holds the URL, in place of ping.";
+}
+
+keys! {
+    KEYS:
+
     ENVIRONMENT = "environment", Kind::OneOf(&super::Environment::NAMES), None,
         "What may be done without being asked. Left out, databases on this machine are local, any other makes it production.";
 
@@ -204,13 +261,60 @@ keys! {
     MIGRATIONS_SNAPSHOT = "migrations.snapshot", Kind::OneOf(&["backup", "rds", "both"]), Some("backup"),
         "What pre-migrate and deploy take first: a backup that is read back, a snapshot of the server by AWS RDS, or both.";
 
+    CHECK_PROVEN_WITHIN = "check.proven_within", Kind::Duration, None,
+        "`orchestrator check` warns when no backup was proven to restore for longer, by a drill or by `backup verify --deep`: 168h. Left out, it tells the age alone.";
+
     SEEDS_FOLDER = "seeds.folder", Kind::Path, Some("seeds"),
         "The folder of seeds: a file for each set of rows.";
+
+    DAEMON_MAX_CONCURRENT_JOBS = "daemon.max_concurrent_jobs", Kind::Number, Some("4"),
+        "Runs that the daemon has under way at a time. Others wait for their turn.";
+    DAEMON_GRACE = "daemon.grace", Kind::Duration, Some("20s"),
+        "How long runs may go on when the daemon is stopped. Then they are cancelled, and recorded so.";
+    DAEMON_LEASE = "daemon.lease", Kind::Duration, Some("2m"),
+        "How long after the last sign of life of a daemon others take over what it had begun.";
+    SCHEDULES_FOLDER = "schedules.folder", Kind::Path, Some("schedules"),
+        "The folder of schedules: a TOML file for each.";
+    DAEMON_LISTEN = "daemon.listen", Kind::Text, Some("127.0.0.1:8432"),
+        "Where `orchestrator daemon` answers HTTP: an IP address and a port, or off. An address that other machines reach needs a token.";
+    DAEMON_HOSTS = "daemon.hosts", Kind::Texts, None,
+        "Names in the header Host that are answered on a loopback address besides localhost: of a proxy on this machine.";
+    DAEMON_METRICS = "daemon.metrics", Kind::OneOf(&["open", "token"]), None,
+        "Whether /metrics asks for a token. Left out, it does where other machines reach it.";
+    DAEMON_TOKEN_SHA256 = "daemon.tokens.<name>.sha256", Kind::Text, None,
+        "SHA-256 of a token for the HTTP API, as `orchestrator daemon token` prints it. The log calls whoever uses the token by this name.";
+    DAEMON_TOKEN_ACCESS = "daemon.tokens.<name>.access", Kind::OneOf(&["read", "run"]), Some("read"),
+        "What may be done with the token: look at everything; also run and cancel jobs.";
 
     JOB_DESCRIPTION = "jobs.<name>.description", Kind::Text, None,
         "What the job is for.";
     JOB_STEPS = "jobs.<name>.steps", Kind::Steps, None,
         "What to run, in this order: { plugin = NAME, and the plugin's parameters }. A job named as a built-in one replaces it.";
+
+    NOTIFY_KIND = "notify.<name>.kind", Kind::OneOf(&["webhook", "slack", "email"]), None,
+        "How somebody is told of runs: JSON to an address, a message to Slack or what takes the same, an e-mail.";
+    NOTIFY_URL = "notify.<name>.url", Kind::Secret, None,
+        "The address of the webhook, or of Slack's incoming webhook.";
+    NOTIFY_URL_FILE = "notify.<name>.url_file", Kind::Path, None,
+        "A file that holds the address, in place of url.";
+    NOTIFY_HEADER = "notify.<name>.headers.<name>", Kind::Secret, None,
+        "A header of the webhook's request, such as Authorization.";
+    NOTIFY_ON = "notify.<name>.on", Kind::SeveralOf(&super::NoticeKind::NAMES), Some("failed, missed, recovered, warned"),
+        "What is told. `missed` is a schedule that has not fired when it should, `recovered` the first success after a failure.";
+    NOTIFY_TIMEOUT = "notify.<name>.timeout", Kind::Duration, Some("2m"),
+        "How long a notice may take, with all its attempts.";
+    NOTIFY_SERVER = "notify.<name>.server", Kind::Text, None,
+        "The server that takes e-mails: smtps://HOST, smtp+starttls://HOST, or smtp://HOST without encryption, each with :PORT where it is another than 465, 587 or 25.";
+    NOTIFY_USER = "notify.<name>.user", Kind::Text, None,
+        "The login at the mail server.";
+    NOTIFY_PASSWORD = "notify.<name>.password", Kind::Secret, None,
+        "The login's password.";
+    NOTIFY_PASSWORD_FILE = "notify.<name>.password_file", Kind::Path, None,
+        "A file that holds the password, in place of password.";
+    NOTIFY_FROM = "notify.<name>.from", Kind::Text, None,
+        "Who sends the e-mail: NAME@HOST, or Name <NAME@HOST>.";
+    NOTIFY_TO = "notify.<name>.to", Kind::Texts, None,
+        "Who gets the e-mail.";
 
     PLUGIN_FILE = "plugins.<name>.file", Kind::Path, None,
         "The component of a plugin that is not built in.";
@@ -259,14 +363,26 @@ mod tests {
 
     #[test]
     fn keys_are_unique_and_described() {
-        for (index, key) in KEYS.iter().enumerate() {
+        let keys = [KEYS, SCHEDULE_KEYS].concat();
+        for (index, key) in keys.iter().enumerate() {
             assert!(
-                KEYS[..index].iter().all(|earlier| earlier.path != key.path),
+                keys[..index].iter().all(|earlier| earlier.path != key.path),
                 "{} twice",
                 key.path
             );
             assert!(key.description.ends_with('.'), "{}", key.path);
         }
+    }
+
+    #[test]
+    fn a_schedule_is_a_file_of_its_own() {
+        assert_eq!(
+            names_in("<schedule>.retry").unwrap(),
+            ["attempts", "backoff", "max_backoff"]
+        );
+        assert!(names_in(SCHEDULE).unwrap().contains(&"retry"));
+        assert!(SCHEDULE_KEYS.iter().all(|key| key.variable().is_none()));
+        assert_eq!(schedule_reference()[0].key, "name");
     }
 
     #[test]
@@ -296,8 +412,12 @@ mod tests {
                 "storage",
                 "log",
                 "migrations",
+                "check",
                 "seeds",
+                "daemon",
+                "schedules",
                 "jobs",
+                "notify",
                 "plugins",
                 "limits"
             ]
@@ -326,6 +446,7 @@ mod tests {
         log.state | path, relative to the file's folder | .orchestrator | ORCHESTRATOR_LOG_STATE
         log.markdown | path, relative to the file's folder | DEPLOYMENT_LOG.md | ORCHESTRATOR_LOG_MARKDOWN
         log.reports | path, relative to the file's folder | reports | ORCHESTRATOR_LOG_REPORTS
+        daemon.tokens.<name>.access | one of read, run | read | -
         plugins.<name>.grants.databases.<name>.access | one of read, write, admin | read | -
         ");
     }

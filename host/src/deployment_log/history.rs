@@ -158,7 +158,8 @@ impl History {
         self.runs.get(&run)
     }
 
-    pub fn runs(&self) -> impl Iterator<Item = &Run> {
+    /// In the order of their ids: of when they began.
+    pub fn runs(&self) -> impl DoubleEndedIterator<Item = &Run> {
         self.runs.values()
     }
 

@@ -1,4 +1,4 @@
-//! What `orchestrator log list` and `log show` read: the journal, merged with the table when it is there.
+//! What `orchestrator log list`, `log show` and the API read: the journal, merged with the table when it is there.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,69 @@ use tokio_postgres::Client;
 use uuid::Uuid;
 
 use super::error::LogError;
-use super::record::RunRecord;
+use super::record::{RunRecord, Status};
 use super::{DeploymentLog, table};
 
+/// Which runs to list.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// At most this many.
+    pub limit: usize,
+    /// Only those with a smaller id, which is to say older ones: the last of the page before.
+    pub before: Option<Uuid>,
+    /// Only those that stand or ended so.
+    pub status: Option<Status>,
+    /// Only those of this job.
+    pub job: Option<String>,
+}
+
+impl Page {
+    fn has(&self, record: &RunRecord) -> bool {
+        self.before.is_none_or(|before| record.run_id < before)
+            && self.status.is_none_or(|status| record.status == status)
+            && self.job.as_ref().is_none_or(|job| record.job == *job)
+    }
+}
+
 impl DeploymentLog {
+    /// One page of the runs, the newest id first. With a client, those that only the table knows are among them.
+    pub async fn page(
+        &self,
+        page: &Page,
+        client: Option<&Client>,
+    ) -> Result<Vec<RunRecord>, LogError> {
+        let history = self.journal.read()?;
+        let ours = history
+            .runs()
+            .rev()
+            .map(|run| &run.record)
+            .filter(|record| page.has(record))
+            .take(page.limit)
+            .cloned()
+            .collect();
+        let mut theirs = match client {
+            Some(client) if table::exists(client).await? => table::page(client, page).await?,
+            _ => Vec::new(),
+        };
+        // What the journal knows better is not what was asked for, or is among ours.
+        theirs.retain(|record| {
+            history
+                .run(record.run_id)
+                .is_none_or(|known| record.status.supersedes(known.record.status))
+        });
+        let mut runs = self.merge(ours, theirs);
+        runs.sort_by_key(|record| std::cmp::Reverse(record.run_id));
+        runs.truncate(page.limit);
+        Ok(runs)
+    }
+
+    /// Looks at every run that this machine's journal knows, the oldest first.
+    pub fn each(&self, mut look: impl FnMut(&RunRecord)) -> Result<(), LogError> {
+        let history = self.journal.read()?;
+        history.runs().for_each(|run| look(&run.record));
+        Ok(())
+    }
+
     /// The newest runs, newest first. With a client, those that only the table knows are among them.
     pub async fn list(
         &self,

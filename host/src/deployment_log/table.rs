@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::entry::verified;
 use super::error::LogError;
 use super::layout::written;
+use super::listing::Page;
 use super::record::{RunRecord, Status};
 
 /// Rows that travel at once: some hundred KiB.
@@ -113,6 +114,25 @@ pub(super) async fn newest(client: &Client, limit: usize) -> Result<Vec<RunRecor
         client,
         "ORDER BY started DESC, run_id DESC LIMIT $1",
         &[(&limit, Type::INT8)],
+    )
+    .await
+}
+
+/// The records that a page shows, the newest id first.
+pub(super) async fn page(client: &Client, page: &Page) -> Result<Vec<RunRecord>, LogError> {
+    let limit = i64::try_from(page.limit).unwrap_or(i64::MAX);
+    let before = page.before.map(|run| run.to_string());
+    let status = page.status.map(Status::as_str);
+    select(
+        client,
+        "WHERE ($1 IS NULL OR run_id < $1::uuid) AND ($2 IS NULL OR status = $2) AND ($3 IS NULL OR job = $3) \
+         ORDER BY run_id DESC LIMIT $4",
+        &[
+            (&before, Type::TEXT),
+            (&status, Type::TEXT),
+            (&page.job, Type::TEXT),
+            (&limit, Type::INT8),
+        ],
     )
     .await
 }

@@ -13,7 +13,7 @@ mod run_roles;
 mod step;
 
 pub use plan::StepRequest;
-pub use project::{Project, open_storage};
+pub use project::{Project, open_storage, register_url};
 pub use recovery::{Recovered, recover};
 pub use rules::Consent;
-pub use run::{Observer, RunOutcome, RunRequest, Silent, run};
+pub use run::{Observer, RunOutcome, RunRequest, Silent, run, skip};

@@ -75,6 +75,9 @@ fn accepted(manifest: &Manifest, parameter: &Parameter, value: &Value) -> Result
         (Kind::Integer, Some(text)) => text.parse::<i64>().ok().map(Value::from),
         (Kind::Boolean, Some(text)) => text.parse::<bool>().ok().map(Value::from),
         (Kind::List, Some(text)) => Some(text.split(',').map(str::trim).map(Value::from).collect()),
+        (Kind::Tables, Some(text)) => serde_json::from_str(text)
+            .ok()
+            .filter(|value| parameter.kind.accepts(value)),
         _ => None,
     };
     parsed.ok_or_else(|| {

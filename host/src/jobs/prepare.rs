@@ -1,7 +1,9 @@
 //! Whether a run may do what it is asked for: everything is planned and judged before anything has an effect.
 
+use archive::layout::escape_database;
 use manifest::{Kind, Parameter};
-use serde_json::Map;
+use retention::{Policy, Rules};
+use serde_json::{Map, Value};
 
 use super::plan::{PlannedStep, plan};
 use super::project::Project;
@@ -24,6 +26,8 @@ pub(super) struct Prepared {
 pub(super) async fn prepare(project: &Project, request: &RunRequest) -> Result<Prepared, Failure> {
     let mut steps = plan(project, &request.steps, &request.overrides).await?;
     let told = tell_environments(project, &mut steps).await?;
+    check_policies(&steps)?;
+    tell_of_backups(project, &mut steps)?;
     let way_back = match request.auto_restore {
         true => Some(way_back(project, &steps).await?),
         false => None,
@@ -75,6 +79,62 @@ async fn tell_environments(
         strictest = strictest.max(Some(found));
     }
     Ok(strictest)
+}
+
+/// A policy that cannot be followed is a mistake of the request, found before anything has an effect.
+fn check_policies(steps: &[PlannedStep]) -> Result<(), Failure> {
+    for step in steps {
+        let is = |name: &str, value: &str| {
+            step.parameters.get(name).and_then(Value::as_str) == Some(value)
+        };
+        let prunes = match step.plugin.manifest.name.as_str() {
+            "prune" => true,
+            "snapshot" => is("command", "prune"),
+            _ => false,
+        };
+        if !prunes {
+            continue;
+        }
+        let rules: Rules = serde_json::from_value(Value::Object(step.parameters.clone()))
+            .map_err(|error| Failure::invalid_input(format!("reading the policy: {error}")))?;
+        let named = step.parameters.get("backups").and_then(Value::as_array);
+        let names_backups = named.is_some_and(|backups| !backups.is_empty());
+        if names_backups && rules != Rules::default() {
+            return Err(Failure::invalid_input(
+                "both backups and a policy are given: one of them says what is deleted",
+            )
+            .hint("leave out `backups`, or all of keep_last, keep_within, keep_daily and so on"));
+        }
+        if !names_backups && let Err(error) = Policy::new(&rules) {
+            return Err(Failure::invalid_input(error.to_string()).hint(error.hint()));
+        }
+    }
+    Ok(())
+}
+
+/// What `prune` decides by: the name that the server has for a database, and which backups are known to restore.
+fn tell_of_backups(project: &Project, steps: &mut [PlannedStep]) -> Result<(), Failure> {
+    for step in steps {
+        if step.plugin.manifest.name != "prune" {
+            continue;
+        }
+        let named = step.parameters.get("database").and_then(Value::as_str);
+        if let Some(binding) = named.and_then(|name| project.config.databases.get(name)) {
+            let database = binding.settings.database.as_str();
+            step.parameters
+                .insert("database".to_owned(), database.into());
+        }
+        if let Some(Value::Array(proven)) = step.parameters.get_mut("proven") {
+            proven.extend(project.log.proven()?.into_iter().map(|proven| {
+                Value::from(format!(
+                    "{}/{}",
+                    escape_database(&proven.database),
+                    proven.backup
+                ))
+            }));
+        }
+    }
+    Ok(())
 }
 
 /// A backup before a migration: how to go back depends on the environment.

@@ -7,11 +7,12 @@ use secrecy::ExposeSecret as _;
 use tracing::debug;
 
 use crate::capabilities::BoundStorage;
-use crate::config::{Config, DatabaseBinding, StorageBinding};
+use crate::config::{Channel, Config, DatabaseBinding, StorageBinding};
 use crate::database::{self, Connection};
 use crate::deployment_log::{DeploymentLog, LogPaths, Redactor};
 use crate::failure::Failure;
 use crate::plugins::{Plugin, Runtime};
+use crate::secret_url::SecretUrl;
 use crate::snapshots::{self, ManagedServer};
 use crate::storage::{self, AccessKey, S3Settings, StorageOptions};
 
@@ -178,10 +179,41 @@ fn register_secrets(config: &Config, redactor: &Redactor) {
     {
         redactor.register(secret.expose_secret());
     }
+    for target in config.notify.values() {
+        match &target.channel {
+            Channel::Webhook { url, headers } => {
+                register_url(redactor, url);
+                for (_, value) in headers {
+                    register_header(redactor, value.expose_secret());
+                }
+            }
+            Channel::Slack { url } => register_url(redactor, url),
+            Channel::Email(email) => {
+                if let Some((_, password)) = &email.login {
+                    redactor.register(password.expose_secret());
+                }
+            }
+        }
+    }
     for binding in config.storage.values() {
         for identity in binding.keys.secrets() {
             redactor.register(identity.expose_secret());
         }
+    }
+}
+
+/// An address that is a secret: of a webhook, of a dead man's switch.
+pub fn register_url(redactor: &Redactor, url: &SecretUrl) {
+    for secret in url.secrets() {
+        redactor.register(&secret);
+    }
+}
+
+/// `Bearer KEY` is a secret, and so is `KEY` without the word before it.
+fn register_header(redactor: &Redactor, value: &str) {
+    redactor.register(value);
+    if let Some((_, key)) = value.split_once(' ') {
+        redactor.register(key.trim());
     }
 }
 

@@ -1,7 +1,9 @@
 //! One run: started in the record before its first effect, closed in the record however it ends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use async_trait::async_trait;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -37,10 +39,21 @@ pub struct RunRequest {
     pub consent: Consent,
     /// Go back to the run's own backup when a migration fails after something was changed.
     pub auto_restore: bool,
+    /// What is known of the run before it begins.
+    pub facts: Map<String, Value>,
+    /// Cancels the run when it takes longer, and has it fail.
+    pub time_limit: Option<Duration>,
 }
 
-/// Watches a run: a progress bar, a log.
+/// Watches a run: a progress bar, a log, the daemon.
+#[async_trait]
 pub trait Observer: Sync {
+    /// The run is in the journal, and nothing has happened yet. An error ends it before any effect.
+    async fn began(&self, _record: &RunRecord) -> Result<(), Failure> {
+        Ok(())
+    }
+    /// The run is over, and its record is about to be closed as it is here.
+    async fn closing(&self, _record: &RunRecord) {}
     /// `index` counts from 0, of `count` steps.
     fn step_began(&self, index: usize, count: usize, plugin: &str, progress: &Progress);
     /// However it ended.
@@ -50,6 +63,7 @@ pub trait Observer: Sync {
 /// Watches nothing: for what is looked up by a plugin and is over at once.
 pub struct Silent;
 
+#[async_trait]
 impl Observer for Silent {
     fn step_began(&self, _index: usize, _count: usize, _plugin: &str, _progress: &Progress) {}
     fn step_ended(&self, _index: usize, _status: Status) {}
@@ -76,6 +90,9 @@ pub async fn run(
     let mut record = RunRecord::new(&request.job, request.trigger, &request.actor, "");
     record.database = named_database(project, &request);
     record.environment = environment(project, record.database.as_deref()).to_string();
+    for (key, value) in &request.facts {
+        record.facts.set(key, value.clone());
+    }
     if request.dry_run {
         let ended = execute(project, &request, &mut record, None, cancel, observer).await;
         return Ok(close(record, ended));
@@ -84,16 +101,15 @@ pub async fn run(
     for warning in share_log(project).await {
         debug!("{warning}");
     }
-    let ended = execute(
-        project,
-        &request,
-        &mut record,
-        Some(&guard),
-        cancel,
-        observer,
-    )
-    .await;
+    let ended = match observer.began(&record).await {
+        Ok(()) => execute_in_time(project, &request, &mut record, &guard, cancel, observer).await,
+        Err(failure) => Ended {
+            failure: Some(failure),
+            before_any_effect: true,
+        },
+    };
     let mut outcome = close(record, ended);
+    observer.closing(&outcome.record).await;
     let guard = Arc::into_inner(guard)
         .ok_or_else(|| Failure::internal("the run's record is still in use"))?;
     let written = guard.finish(outcome.record.clone()).map_err(|error| {
@@ -114,6 +130,64 @@ pub async fn run(
 struct Ended {
     failure: Option<Failure>,
     before_any_effect: bool,
+}
+
+/// Records a job that is not run, and why.
+pub async fn skip(
+    project: &Project,
+    request: RunRequest,
+    reason: Failure,
+) -> Result<RunRecord, Failure> {
+    let mut record = RunRecord::new(&request.job, request.trigger, &request.actor, "");
+    record.database = named_database(project, &request);
+    record.environment = environment(project, record.database.as_deref()).to_string();
+    for (key, value) in &request.facts {
+        record.facts.set(key, value.clone());
+    }
+    let guard = project.log.start(record.clone())?;
+    record.close(
+        Status::Skipped,
+        Some(error_record(&reason)),
+        crate::exit::DONE.into(),
+    );
+    let written = guard.finish(record)?;
+    for warning in written.warnings.into_iter().chain(share_log(project).await) {
+        warn!("{warning}");
+    }
+    Ok(written.record)
+}
+
+/// Executes a run that may have a limit of time.
+async fn execute_in_time(
+    project: &Project,
+    request: &RunRequest,
+    record: &mut RunRecord,
+    guard: &Arc<RunGuard>,
+    cancel: &CancellationToken,
+    observer: &dyn Observer,
+) -> Ended {
+    let Some(limit) = request.time_limit else {
+        return execute(project, request, record, Some(guard), cancel, observer).await;
+    };
+    let cancel = cancel.child_token();
+    let execution = execute(project, request, record, Some(guard), &cancel, observer);
+    tokio::pin!(execution);
+    tokio::select! {
+        ended = &mut execution => return ended,
+        () = tokio::time::sleep(limit) => cancel.cancel(),
+    }
+    let mut ended = execution.await;
+    if let Some(failure) = &mut ended.failure
+        && failure.kind == FailureKind::Cancelled
+    {
+        let limit = jiff::SignedDuration::try_from(limit).unwrap_or(jiff::SignedDuration::MAX);
+        *failure = Failure::new(
+            FailureKind::Timeout,
+            format!("the run took longer than {limit:#}, and was cancelled"),
+        )
+        .hint("give its schedule a longer `timeout`, or find out what it waited for");
+    }
+    ended
 }
 
 async fn execute(

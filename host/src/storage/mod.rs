@@ -40,6 +40,15 @@ pub struct ObjectInfo {
     pub modified: u64,
 }
 
+/// Why a storage does not let go of an object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hold {
+    /// Nobody deletes it before, in Unix milliseconds.
+    pub until: Option<u64>,
+    /// Nobody deletes it until somebody takes the legal hold off.
+    pub legal: bool,
+}
+
 /// Objects by key. Every method may be called at the same time as any other.
 #[async_trait]
 pub trait Storage: Send + Sync + 'static {
@@ -72,6 +81,11 @@ pub trait Storage: Send + Sync + 'static {
     /// The names directly below a prefix, which is empty or ends in `/`, that have objects below them; without their `/`,
     /// in the order of their bytes.
     async fn folders(&self, prefix: &str) -> Result<Vec<String>, StorageError>;
+
+    /// Whether an object is held against deletion; `None` for one that is absent, and where there is no such thing.
+    async fn hold(&self, _key: &Key) -> Result<Option<Hold>, StorageError> {
+        Ok(None)
+    }
 
     /// Removes objects; absent ones are no error.
     async fn delete(&self, keys: &[Key]) -> Result<(), StorageError>;

@@ -22,6 +22,8 @@ pub const MANIFEST: &str = "manifest.json";
 pub const ENCRYPTED_MANIFEST: &str = "manifest.json.age";
 /// The names that the last object of a backup can have.
 pub const MANIFESTS: [&str; 2] = [MANIFEST, ENCRYPTED_MANIFEST];
+/// The folder of pins, one object for each pinned backup. No other name of a folder of databases holds ids below another folder.
+pub const PINS: &str = "pins";
 /// What the names of encrypted objects end in, as those of `age` do.
 pub const ENCRYPTED: &str = ".age";
 
@@ -92,6 +94,18 @@ impl BackupFolder {
         })
     }
 
+    /// The key of the object by which the backup is pinned: `pins/app/2026-01-17T02-00-00Z-full-0a1b2c3d`. It lies beside the backup and
+    /// not in it: what a backup holds is its manifest's to say.
+    pub fn pin(&self) -> String {
+        format!("{PINS}/{}", self.prefix().trim_end_matches('/'))
+    }
+
+    /// The backup that an object with this key pins; `None` for what is no pin.
+    pub fn of_pin(key: &str) -> Option<BackupFolder> {
+        let folder = key.strip_prefix(PINS)?.strip_prefix('/')?;
+        BackupFolder::parse(folder).ok()
+    }
+
     /// Splits the key of a stored object into its backup and the object's name; `None` for what is not part of a backup.
     pub fn of_key(key: &str) -> Option<(BackupFolder, &str)> {
         let (folder, name) = key.rsplit_once('/')?;
@@ -115,12 +129,17 @@ mod tests {
             "my%2Fapp/2026-01-17T02-00-00Z-full-0a1b2c3d/"
         );
         assert_eq!(BackupFolder::parse(&folder.prefix()), Ok(folder.clone()));
+        assert_eq!(BackupFolder::of_pin(&folder.pin()), Some(folder.clone()));
         let name = stored_name(&data_filename(7), Compression::Gzip(None));
         assert_eq!(
             BackupFolder::of_key(&folder.key(&name)),
             Some((folder, "7.dat.gz"))
         );
         assert_eq!(BackupFolder::of_key("app/notes.txt"), None);
+        assert_eq!(
+            BackupFolder::of_pin("pins/2026-01-17T02-00-00Z-full-0a1b2c3d/manifest.json"),
+            None
+        );
         assert!(BackupFolder::parse("app").is_err());
     }
 

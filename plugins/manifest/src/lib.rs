@@ -208,6 +208,8 @@ pub enum Kind {
     Boolean,
     /// A JSON array of strings.
     List,
+    /// A JSON array of objects; on the command line it is written as JSON.
+    Tables,
     /// A string: the name of a database's binding.
     Database,
     /// A string: the name of a storage's binding.
@@ -237,6 +239,9 @@ impl Kind {
             Self::List => value
                 .as_array()
                 .is_some_and(|items| items.iter().all(Value::is_string)),
+            Self::Tables => value
+                .as_array()
+                .is_some_and(|items| items.iter().all(Value::is_object)),
         }
     }
 
@@ -247,6 +252,7 @@ impl Kind {
             Self::Integer => "an integer",
             Self::Boolean => "true or false",
             Self::List => "a list of texts",
+            Self::Tables => "a list of tables",
             Self::Database => "the name of a database",
             Self::Storage => "the name of a storage",
             Self::Folder => "the name of a folder",

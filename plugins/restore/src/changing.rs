@@ -7,6 +7,7 @@ use orchestrator_sdk::{Error, ErrorKind, run};
 use crate::batches::{Named, apply, apply_what_can_be};
 use crate::data::{Tables, merge_deployment_log};
 use crate::decision::{Decision, size_in, sizes};
+use crate::drill;
 use crate::entries::describe;
 use crate::failures::Failures;
 use crate::large_objects::LargeObjects;
@@ -141,6 +142,13 @@ impl Decision<'_> {
         })?;
         if self.parameters.analyze {
             report.phase("analyzing", |_| self.analyze(first, loaded))?;
+        }
+        if self.parameters.mode == Mode::Check {
+            report.phase("asking", |report| {
+                let asked = drill::ask(first, &self.parameters.queries, report)?;
+                report.answers();
+                Ok::<_, Error>((asked, ()))
+            })?;
         }
         if self.parameters.mode.is_beside() && !self.parameters.skip_verify {
             report.phase("comparing", |report| {

@@ -13,6 +13,7 @@ mod data;
 mod database;
 mod decision;
 mod deployment_log;
+mod drill;
 mod entries;
 mod failures;
 mod globals;

@@ -1,5 +1,6 @@
 //! What a step asks of a restore, and what of it cannot go together.
 
+use crate::drill::{self, Query};
 use orchestrator_sdk::Error;
 use serde::Deserialize;
 
@@ -43,6 +44,8 @@ pub struct Parameters {
     pub keep_going: bool,
     /// Create the roles of the backup that the server lacks.
     pub globals: bool,
+    /// What the restored database is asked before it is removed.
+    pub queries: Vec<Query>,
 }
 
 /// What the target is before the restore.
@@ -105,7 +108,10 @@ impl Parameters {
                 self.jobs
             )));
         }
-        let contradiction = if self.schema_only && self.data_only {
+        drill::check(&self.queries)?;
+        let contradiction = if !self.queries.is_empty() && self.mode != Mode::Check {
+            "queries are asked of a database that is removed again: use the mode check"
+        } else if self.schema_only && self.data_only {
             "schema_only and data_only leave nothing to restore"
         } else if self.data_only && self.mode != Mode::IntoEmpty {
             "data_only loads into tables that exist, and these modes replace them: use the mode into-empty"

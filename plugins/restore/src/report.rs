@@ -31,6 +31,10 @@ pub struct Report {
     pub kept_as: Option<String>,
     /// Rows that the deployment log did not have yet, when it was merged.
     pub merged: Option<u64>,
+    /// Seconds from the first read of the storage until the restored database had answered the queries.
+    pub recovered: Option<f64>,
+    /// How many queries it answered.
+    pub queries: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -67,6 +71,16 @@ impl Report {
         Ok(outcome)
     }
 
+    /// When it began, Unix milliseconds.
+    pub fn begun(&self) -> u64 {
+        self.begun
+    }
+
+    /// The database answers by now.
+    pub fn answers(&mut self) {
+        self.recovered = Some(seconds(self.begun));
+    }
+
     /// The result's JSON.
     pub fn into_json(self, mode: &str, backup: &Value) -> Value {
         json!({
@@ -86,6 +100,7 @@ impl Report {
             "roles_created": self.roles_created,
             "kept_as": self.kept_as,
             "deployment_log_rows_added": self.merged,
+            "seconds_to_recover": self.recovered,
         })
     }
 }

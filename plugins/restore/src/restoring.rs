@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::backup::Backup;
 use crate::decision::Decision;
+use crate::drill;
 use crate::parameters::Parameters;
 use crate::progress::Progress;
 use crate::report::Report;
@@ -42,6 +43,7 @@ pub fn restore(mut parameters: Parameters, dry_run: bool) -> Result<Value, Error
         "snapshot_time": backup.facts.snapshot_time,
     });
     run::fact("backup", &identity)?;
+    drill::tell(parameters.prefix(), &report)?;
     Ok(report.into_json(parameters.mode.name(), &identity))
 }
 

@@ -1,6 +1,6 @@
 //! Object storage, by the name of a binding.
 
-pub use crate::bindings::orchestrator::plugin::storage::{Draft, Object, Range, Store, open};
+pub use crate::bindings::orchestrator::plugin::storage::{Draft, Hold, Object, Range, Store, open};
 
 use crate::Error;
 

@@ -4,6 +4,7 @@
 mod creating;
 mod deleting;
 mod naming;
+mod pruning;
 mod restoring;
 mod verifying;
 mod waiting;
@@ -21,6 +22,9 @@ struct Parameters {
     kind: String,
     snapshot: Option<String>,
     snapshots: Vec<String>,
+    #[serde(flatten)]
+    rules: retention::Rules,
+    agreed: Vec<String>,
     at: Option<String>,
     server: Option<String>,
     class: Option<String>,
@@ -39,9 +43,10 @@ impl Operation for Snapshot {
             "create" => creating::create(&parameters, dry_run),
             "verify" => verifying::verify(&parameters),
             "delete" => deleting::delete(&parameters, dry_run),
+            "prune" => pruning::prune(&parameters, dry_run),
             "restore" => restoring::restore(&parameters, dry_run),
             other => Err(Error::invalid_input(format!(
-                "the parameter command is {other:?}, not one of create, verify, delete, restore"
+                "the parameter command is {other:?}, not one of create, verify, delete, prune, restore"
             ))),
         }
     }

@@ -7,6 +7,9 @@ use orchestrator_sdk::snapshots::Snapshot;
 /// The tag that names the run; servers made by a run carry it too.
 const RUN: &str = "orchestrator:run-id";
 
+/// The tag that says why it was taken.
+const KIND: &str = "orchestrator:kind";
+
 /// `app-pre-migrate-2026-01-17t02-00-00z-1f2e3d4c`: in the order of their times, and each run its own.
 pub fn name(server: &str, kind: &str, begun: u64, run: &str) -> String {
     let time = CivilTime::from_unix_ms(begun)
@@ -31,11 +34,27 @@ fn words(text: &str) -> String {
 pub fn tags(kind: &str) -> Vec<(String, String)> {
     [
         (RUN, run::id()),
-        ("orchestrator:kind", kind.to_owned()),
+        (KIND, kind.to_owned()),
         ("orchestrator:by", run::host()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .to_vec()
+}
+
+/// Whether a run of this program made it.
+pub fn is_of_a_run(snapshot: &Snapshot) -> bool {
+    tag(snapshot, RUN).is_some()
+}
+
+/// Why it was taken.
+pub fn kind(snapshot: &Snapshot) -> Option<&str> {
+    tag(snapshot, KIND)
+}
+
+fn tag<'a>(snapshot: &'a Snapshot, wanted: &str) -> Option<&'a str> {
+    let mut tags = snapshot.tags.iter();
+    tags.find(|(name, _)| name == wanted)
+        .map(|(_, value)| value.as_str())
 }
 
 /// Whether it is of this run.

@@ -1,6 +1,9 @@
-//! `orchestrator backup`: create, list, show, verify, delete.
+//! `orchestrator backup`: create, list, show, verify, prune, pin, unpin, delete.
 
+pub(super) mod prune;
 mod show;
+
+use std::collections::BTreeMap;
 
 use archive::layout::BackupFolder;
 use archive::manifest::Manifest;
@@ -11,10 +14,11 @@ use super::globals::{Globals, bind_database};
 use super::output::Output;
 use super::run::{run_and_report, single};
 use super::{agreement, table};
-use crate::backups;
+use crate::backups::{self, Pin};
 use crate::exit;
 use crate::failure::{Failure, FailureKind};
 use crate::jobs::{Project, StepRequest};
+use crate::text::indented;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum BackupCommand {
@@ -26,6 +30,12 @@ pub(super) enum BackupCommand {
     Show(show::ShowCommand),
     /// Check every byte of a backup against its manifest
     Verify(VerifyCommand),
+    /// Delete the backups that a policy does not keep
+    Prune(prune::PruneCommand),
+    /// Keep a backup, whatever a policy says
+    Pin(prune::PinCommand),
+    /// Take the pin off a backup
+    Unpin(prune::UnpinCommand),
     /// Delete backups
     Delete(DeleteCommand),
 }
@@ -142,6 +152,9 @@ pub(super) async fn execute(
         BackupCommand::List(command) => list(command, &project, output).await,
         BackupCommand::Show(command) => show::execute(command, &project, output).await,
         BackupCommand::Verify(command) => verify(command, scratch_server, &project, output).await,
+        BackupCommand::Prune(command) => prune::prune(command, &project, output).await,
+        BackupCommand::Pin(command) => prune::pin(command, &project, output).await,
+        BackupCommand::Unpin(command) => prune::unpin(command, &project, output).await,
         BackupCommand::Delete(command) => delete(command, &project, output).await,
     }
 }
@@ -213,12 +226,19 @@ async fn list(command: ListCommand, project: &Project, output: &Output) -> Resul
         });
     let folders = backups::list(storage.objects.as_ref(), database.as_deref()).await?;
     let described = backups::manifests(&storage, folders).await;
+    let pins = backups::pins(storage.objects.as_ref()).await?;
     let damaged = described
         .iter()
         .any(|(_, manifest)| matches!(manifest, Err(failure) if !is_locked(failure)));
     let document = json!({
         "storage": storage.objects.location(),
-        "backups": described.iter().map(|(folder, manifest)| listed(folder, manifest)).collect::<Vec<_>>(),
+        "backups": described.iter().map(|(folder, manifest)| {
+            let mut listed = listed(folder, manifest);
+            if let Some(pin) = pins.get(folder) {
+                listed["pinned"] = json!(pin);
+            }
+            listed
+        }).collect::<Vec<_>>(),
     });
     output.result(&document, || {
         if described.is_empty() {
@@ -226,18 +246,35 @@ async fn list(command: ListCommand, project: &Project, output: &Output) -> Resul
         }
         let rows = described
             .iter()
-            .map(|(folder, manifest)| row(folder, manifest))
+            .map(|(folder, manifest)| row(folder, manifest, &pins))
             .collect();
-        table::table(
-            &["ID", "DATABASE", "SERVER", "TABLES", "ROWS", "SIZE"],
-            &["TABLES", "ROWS", "SIZE"],
-            rows,
-        )
+        let mut heads = vec!["ID", "DATABASE", "SERVER", "TABLES", "ROWS", "SIZE"];
+        if !pins.is_empty() {
+            heads.push("PINNED");
+        }
+        table::table(&heads, &["TABLES", "ROWS", "SIZE"], rows)
     })?;
     Ok(if damaged { exit::WARNINGS } else { exit::DONE })
 }
 
-fn row(folder: &BackupFolder, manifest: &Result<Manifest, Failure>) -> Vec<String> {
+fn row(
+    folder: &BackupFolder,
+    manifest: &Result<Manifest, Failure>,
+    pins: &BTreeMap<BackupFolder, Pin>,
+) -> Vec<String> {
+    let mut row = described(folder, manifest);
+    if !pins.is_empty() {
+        row.resize(6, String::new());
+        row.push(match pins.get(folder) {
+            Some(pin) if pin.reason.is_empty() => "yes".to_owned(),
+            Some(pin) => indented(&pin.reason),
+            None => String::new(),
+        });
+    }
+    row
+}
+
+fn described(folder: &BackupFolder, manifest: &Result<Manifest, Failure>) -> Vec<String> {
     let id = folder.id.to_string();
     match manifest {
         Ok(manifest) => vec![

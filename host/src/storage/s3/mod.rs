@@ -3,6 +3,7 @@
 mod connect;
 mod download;
 mod failure;
+mod holds;
 mod multipart;
 mod objects;
 mod part_sizes;
@@ -15,11 +16,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ServerSideEncryption, StorageClass};
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::error::StorageError;
 use super::key::{Key, check_folder, check_prefix};
-use super::{ByteStream, ObjectInfo, ObjectWriter, Storage, StorageErrorKind};
+use super::{ByteStream, Hold, ObjectInfo, ObjectWriter, Storage, StorageErrorKind};
 pub use settings::{AccessKey, S3Settings};
 use upload::S3Writer;
 
@@ -40,6 +41,8 @@ struct Bucket {
     root: String,
     /// MiB of parts that may be under way at once, of all writers together.
     memory: Arc<Semaphore>,
+    /// Whether the bucket has Object Lock, once somebody has asked.
+    locks: OnceCell<bool>,
 }
 
 impl S3 {
@@ -58,6 +61,7 @@ impl S3 {
                 checksums,
                 root,
                 memory: Arc::new(memory),
+                locks: OnceCell::new(),
             }),
         })
     }
@@ -143,6 +147,10 @@ impl Storage for S3 {
     async fn folders(&self, prefix: &str) -> Result<Vec<String>, StorageError> {
         check_folder(prefix)?;
         self.bucket.folders(prefix).await
+    }
+
+    async fn hold(&self, key: &Key) -> Result<Option<Hold>, StorageError> {
+        self.bucket.hold(key).await
     }
 
     async fn delete(&self, keys: &[Key]) -> Result<(), StorageError> {

@@ -28,6 +28,7 @@ pub fn parameters() -> Parameters {
         resume: false,
         keep_going: false,
         globals: false,
+        queries: Vec::new(),
     }
 }
 

@@ -1,0 +1,184 @@
+//! `orchestrator notify`: who is told of runs, and whether notices arrive.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::globals::Globals;
+use super::output::Output;
+use super::table;
+use crate::config::{Name, NoticeKind};
+use crate::daemon::notifications::{
+    DeliveryOutcome, DeliveryRecord, Notice, Notifications, Recorder, TableRecorder,
+};
+use crate::exit;
+use crate::failure::Failure;
+use crate::jobs::Project;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum NotifyCommand {
+    /// List whoever is told of runs
+    List,
+    /// Send a test notice, wait, and say what became of it
+    Test(TestCommand),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TestCommand {
+    /// The targets: names under [notify] [default: all]
+    #[arg(value_name = "NAME")]
+    targets: Vec<String>,
+}
+
+pub(super) async fn execute(
+    command: NotifyCommand,
+    globals: &Globals,
+    output: &Output,
+) -> Result<u8, Failure> {
+    match command {
+        NotifyCommand::List => list(globals, output),
+        NotifyCommand::Test(command) => test(&globals.open_project().await?, command, output).await,
+    }
+}
+
+fn list(globals: &Globals, output: &Output) -> Result<u8, Failure> {
+    let config = globals.load_config()?;
+    let targets = &config.notify;
+    let document = json!({ "targets": targets.iter().map(|(name, target)| json!({
+        "name": name.as_str(),
+        "kind": target.channel.kind(),
+        "to": target.channel.shown(),
+        "on": target.on,
+    })).collect::<Vec<_>>() });
+    output.result(&document, || {
+        if targets.is_empty() {
+            return "nobody is told of runs: add [notify.NAME] to orchestrator.toml".to_owned();
+        }
+        let rows = targets
+            .iter()
+            .map(|(name, target)| {
+                let on: Vec<&str> = target.on.iter().copied().map(NoticeKind::as_str).collect();
+                let kind = target.channel.kind().to_owned();
+                vec![
+                    name.to_string(),
+                    kind,
+                    target.channel.shown(),
+                    on.join(", "),
+                ]
+            })
+            .collect();
+        table::table(&["name", "kind", "to", "on"], &[], rows)
+    })?;
+    Ok(exit::DONE)
+}
+
+async fn test(project: &Project, command: TestCommand, output: &Output) -> Result<u8, Failure> {
+    let config = &project.config;
+    let names = match command.targets.as_slice() {
+        [] if config.notify.is_empty() => {
+            return Err(
+                Failure::invalid_input("the configuration names nobody to tell")
+                    .hint("add [notify.NAME] to orchestrator.toml"),
+            );
+        }
+        [] => config.notify.keys().cloned().collect(),
+        named => targets(project, named)?,
+    };
+    let heard = Arc::new(Heard::new(project));
+    let redactor = project.log.redactor().clone();
+    let notifications = Notifications::start(config, redactor, heard.clone());
+    notifications.send(&names, Notice::test(&config.environment().to_string()));
+    notifications.finish(patience(project)).await;
+    let records = heard.records();
+    let failed = records
+        .iter()
+        .any(|record| record.outcome != DeliveryOutcome::Sent);
+    output.result(&json!({ "notices": records }), || {
+        let line = |record: &DeliveryRecord| match &record.error {
+            None => format!("{}: {}\n", record.target, record.outcome),
+            Some(error) => format!(
+                "{}: {} after {} attempts: {error}\n",
+                record.target, record.outcome, record.attempts
+            ),
+        };
+        records.iter().map(line).collect()
+    })?;
+    Ok(if failed { exit::FAILED } else { exit::DONE })
+}
+
+/// The names, checked against the configuration.
+pub(super) fn targets(project: &Project, named: &[String]) -> Result<Vec<Name>, Failure> {
+    let known = &project.config.notify;
+    named
+        .iter()
+        .map(|name| {
+            let found = known
+                .get_key_value(name.as_str())
+                .map(|(name, _)| name.clone());
+            found.ok_or_else(|| {
+                let failure =
+                    Failure::invalid_input(format!("there is no notify target named {name:?}"));
+                match known.keys().map(Name::as_str).collect::<Vec<_>>() {
+                    names if names.is_empty() => {
+                        failure.hint("add [notify.NAME] to orchestrator.toml")
+                    }
+                    names => failure.hint(format!("there are: {}", names.join(", "))),
+                }
+            })
+        })
+        .collect()
+}
+
+/// Every target gives up by itself before that.
+fn patience(project: &Project) -> Duration {
+    let longest = project
+        .config
+        .notify
+        .values()
+        .map(|target| target.timeout)
+        .max();
+    longest.unwrap_or_default() + Duration::from_secs(5)
+}
+
+/// Hears what became of each notice, and keeps it in the table too.
+struct Heard {
+    records: Mutex<Vec<DeliveryRecord>>,
+    table: TableRecorder,
+}
+
+impl Heard {
+    fn new(project: &Project) -> Self {
+        Self {
+            records: Mutex::default(),
+            table: TableRecorder::new(&project.config),
+        }
+    }
+
+    fn records(&self) -> Vec<DeliveryRecord> {
+        let mut records = self
+            .records
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        records.sort_by(|a, b| a.target.cmp(&b.target));
+        records
+    }
+}
+
+#[async_trait]
+impl Recorder for Heard {
+    async fn record(&self, records: &[DeliveryRecord]) -> Result<(), Failure> {
+        {
+            let mut known = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+            for record in records {
+                if known.iter().all(|known| known.id != record.id) {
+                    known.push(record.clone());
+                }
+            }
+        }
+        self.table.record(records).await
+    }
+}

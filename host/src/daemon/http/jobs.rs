@@ -1,0 +1,109 @@
+//! `/jobs`: what can be run, and running it.
+
+use axum::extract::State;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tracing::info;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::Shared;
+use super::access::Caller;
+use super::input::{Named, Said};
+use super::problem::{Problem, Rejection};
+use crate::failure::Failure;
+
+/// A job of the configuration, or a built-in one.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Job {
+    name: String,
+    description: Option<String>,
+    /// The plugins of its steps, in their order.
+    plugins: Vec<String>,
+}
+
+/// What to run a job with.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RunJob {
+    /// For every step that has such a parameter, as --param of `orchestrator run`.
+    #[serde(default)]
+    #[schema(value_type = Object, required = false)]
+    parameters: Map<String, Value>,
+}
+
+/// A run that was recorded and begins.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Begun {
+    #[schema(value_type = String, format = "uuid")]
+    run: Uuid,
+}
+
+/// What can be run
+#[utoipa::path(
+    get,
+    operation_id = "list_jobs",
+    path = "/jobs",
+    tag = "jobs",
+    responses(
+        (status = 200, description = "The jobs, by name", body = Vec<Job>),
+        (status = 401, description = "No token, or a wrong one", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list(State(shared): State<Shared>) -> Json<Vec<Job>> {
+    let project = shared.control.project();
+    let job = |(name, job): (&crate::config::Name, &crate::config::Job)| Job {
+        name: name.to_string(),
+        description: job.description.as_deref().map(|text| shared.clean(text)),
+        plugins: job
+            .steps
+            .iter()
+            .map(|step| step.plugin.to_string())
+            .collect(),
+    };
+    Json(project.config.jobs.iter().map(job).collect())
+}
+
+/// Run a job; the environment's rules hold, and nobody consents to what they ask consent for
+#[utoipa::path(
+    post,
+    operation_id = "run_job",
+    path = "/jobs/{name}/runs",
+    tag = "jobs",
+    params(("name" = String, Path, description = "The job's name", pattern = "^[A-Za-z][A-Za-z0-9_-]{0,62}$")),
+    request_body(content = Option<RunJob>, description = "May be left out"),
+    responses(
+        (status = 202, description = "The run is recorded and begins", body = Begun, headers(("Location" = String, description = "Where the run can be seen"))),
+        (status = 400, description = "The body cannot be used", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No token, or a wrong one", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The token may only read", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such job", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is larger than 64 KiB", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not application/json", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many runs wait for their turn", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The daemon is stopping", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn trigger(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Named(name): Named<String>,
+    Said(said): Said<RunJob>,
+) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Begun>), Rejection> {
+    caller.may_run()?;
+    let project = shared.control.project();
+    project
+        .config
+        .job(&name)
+        .map_err(|error| Failure::not_found(error.message).hint(error.hint))?;
+    let parameters = said.unwrap_or_default().parameters;
+    let run = shared
+        .control
+        .trigger(&name, parameters, caller.name.clone())
+        .await?;
+    info!(%run, job = name, by = caller.name, "begun by the API");
+    let location = [(header::LOCATION, format!("/api/v1/runs/{run}"))];
+    Ok((StatusCode::ACCEPTED, location, Json(Begun { run })))
+}

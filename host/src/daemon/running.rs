@@ -1,0 +1,290 @@
+//! The runs that this daemon has under way: who may begin, what is told of them, how they are cancelled.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::control::{Event, RunningRun, StepProgress, What};
+use crate::deployment_log::{RunRecord, Status, Trigger};
+use crate::failure::{Failure, FailureKind};
+use crate::jobs::{self, Observer, Project, RunOutcome, RunRequest};
+use crate::transfer::Progress;
+
+/// Events that a slow receiver may be behind.
+const EVENTS: usize = 1024;
+/// How often the progress of steps is told, where anybody listens.
+pub(super) const TOLD: Duration = Duration::from_secs(1);
+
+/// All runs of this daemon.
+#[derive(Debug)]
+pub struct Runs {
+    running: Mutex<BTreeMap<Uuid, Running>>,
+    turns: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    events: broadcast::Sender<Event>,
+}
+
+#[derive(Debug)]
+struct Running {
+    job: String,
+    trigger: Trigger,
+    schedule: Option<String>,
+    started: Timestamp,
+    cancel: CancellationToken,
+    step: Option<Step>,
+}
+
+#[derive(Debug)]
+struct Step {
+    index: usize,
+    count: usize,
+    plugin: String,
+    progress: Progress,
+}
+
+/// What somebody who starts a run has to do with its beginning and end.
+#[async_trait]
+pub trait Interest: Send + Sync {
+    /// The run is in the journal; an error ends it before any effect.
+    async fn began(&self, record: &RunRecord) -> Result<(), Failure>;
+    /// The run is over, and its record about to be closed.
+    async fn closing(&self, record: &RunRecord);
+}
+
+impl Runs {
+    /// At most so many run at a time.
+    pub fn new(at_once: usize) -> Self {
+        Self {
+            running: Mutex::default(),
+            turns: Arc::new(Semaphore::new(at_once)),
+            waiting: AtomicUsize::new(0),
+            events: broadcast::channel(EVENTS).0,
+        }
+    }
+
+    /// Whether a run would have to wait.
+    pub fn is_full(&self) -> bool {
+        self.turns.available_permits() == 0
+    }
+
+    /// How many wait for their turn.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Waits for a turn; dropped, the waiting ends.
+    pub async fn turn(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        struct Waits<'a>(&'a AtomicUsize);
+        impl Drop for Waits<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waits = Waits(&self.waiting);
+        let turn = self.turns.clone().acquire_owned().await;
+        turn.map_err(|_| Failure::new(FailureKind::Unavailable, "the daemon is stopping"))
+    }
+
+    /// What happens from now on.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    /// Those that are under way.
+    pub fn list(&self) -> Vec<RunningRun> {
+        self.entries()
+            .iter()
+            .map(|(run, running)| RunningRun {
+                run: *run,
+                job: running.job.clone(),
+                trigger: running.trigger,
+                schedule: running.schedule.clone(),
+                started: running.started,
+                step: running.step.as_ref().map(Step::moment),
+            })
+            .collect()
+    }
+
+    /// Asks a run to end.
+    pub fn cancel(&self, run: Uuid) -> Result<(), Failure> {
+        match self.entries().get(&run) {
+            Some(running) => {
+                running.cancel.cancel();
+                Ok(())
+            }
+            None => Err(
+                Failure::not_found(format!("no run {run} is under way in this daemon")).hint(
+                    "another daemon, or a command, may be running it: see `orchestrator log show`",
+                ),
+            ),
+        }
+    }
+
+    /// Tells how far the steps are.
+    pub fn tell_progress(&self) {
+        if self.events.receiver_count() == 0 {
+            return;
+        }
+        let moments: Vec<_> = self
+            .entries()
+            .iter()
+            .filter_map(|(run, running)| {
+                Some((*run, running.job.clone(), running.step.as_ref()?.moment()))
+            })
+            .collect();
+        for (run, job, step) in moments {
+            self.tell(run, &job, What::Progress { step });
+        }
+    }
+
+    /// Runs a job to its end.
+    pub async fn run(
+        &self,
+        project: &Project,
+        request: RunRequest,
+        schedule: Option<String>,
+        cancel: CancellationToken,
+        interest: &dyn Interest,
+    ) -> Result<RunOutcome, Failure> {
+        let watch = Watch {
+            runs: self,
+            job: request.job.clone(),
+            trigger: request.trigger,
+            schedule,
+            cancel: cancel.clone(),
+            run: Mutex::new(None),
+            interest,
+        };
+        let outcome = jobs::run(project, request, &cancel, &watch).await;
+        let status = outcome
+            .as_ref()
+            .map_or(Status::Failed, |outcome| outcome.record.status);
+        watch.over(status);
+        outcome
+    }
+
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<Uuid, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, run: Uuid, job: &str, what: What) {
+        // Nobody listens: nothing is lost.
+        let _ = self.events.send(Event {
+            run,
+            job: job.to_owned(),
+            at: crate::deployment_log::now(),
+            what,
+        });
+    }
+}
+
+impl Step {
+    fn moment(&self) -> StepProgress {
+        StepProgress::of(
+            self.index,
+            self.count,
+            &self.plugin,
+            self.progress.snapshot(),
+        )
+    }
+}
+
+/// Follows one run.
+struct Watch<'a> {
+    runs: &'a Runs,
+    job: String,
+    trigger: Trigger,
+    schedule: Option<String>,
+    cancel: CancellationToken,
+    run: Mutex<Option<Uuid>>,
+    interest: &'a dyn Interest,
+}
+
+impl Watch<'_> {
+    fn id(&self) -> Option<Uuid> {
+        *self.run.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn over(&self, status: Status) {
+        let run = self
+            .run
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(run) = run {
+            self.runs.entries().remove(&run);
+            self.runs.tell(run, &self.job, What::Ended { status });
+        }
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        // A run whose task was dropped is under way no more, and is found at the next start.
+        self.over(Status::Interrupted);
+    }
+}
+
+#[async_trait]
+impl Observer for Watch<'_> {
+    async fn began(&self, record: &RunRecord) -> Result<(), Failure> {
+        *self.run.lock().unwrap_or_else(PoisonError::into_inner) = Some(record.run_id);
+        let running = Running {
+            job: self.job.clone(),
+            trigger: self.trigger,
+            schedule: self.schedule.clone(),
+            started: record.started,
+            cancel: self.cancel.clone(),
+            step: None,
+        };
+        self.runs.entries().insert(record.run_id, running);
+        let (trigger, schedule) = (self.trigger, self.schedule.clone());
+        self.runs.tell(
+            record.run_id,
+            &self.job,
+            What::Started { trigger, schedule },
+        );
+        self.interest.began(record).await
+    }
+
+    async fn closing(&self, record: &RunRecord) {
+        self.interest.closing(record).await;
+    }
+
+    fn step_began(&self, index: usize, count: usize, plugin: &str, progress: &Progress) {
+        let Some(run) = self.id() else { return };
+        if let Some(running) = self.runs.entries().get_mut(&run) {
+            running.step = Some(Step {
+                index,
+                count,
+                plugin: plugin.to_owned(),
+                progress: progress.clone(),
+            });
+        }
+        let plugin = plugin.to_owned();
+        self.runs.tell(
+            run,
+            &self.job,
+            What::StepBegan {
+                index,
+                count,
+                plugin,
+            },
+        );
+    }
+
+    fn step_ended(&self, index: usize, status: Status) {
+        if let Some(run) = self.id() {
+            self.runs
+                .tell(run, &self.job, What::StepEnded { index, status });
+        }
+    }
+}

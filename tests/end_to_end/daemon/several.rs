@@ -1,0 +1,76 @@
+//! Several daemons on one database.
+
+use std::time::{Duration, Instant};
+
+use end_to_end::wait_for;
+
+use super::{Running, fires, number, project, server, wait_long};
+
+#[test]
+fn of_three_daemons_one_is_killed_every_few_seconds() {
+    let server = server();
+    // Three machines: three folders, with a journal each.
+    let projects = [project(&server), project(&server), project(&server)];
+    let schedules = ["a", "b", "c"];
+    for project in &projects {
+        for name in schedules {
+            project.write(
+                &format!("schedules/{name}.toml"),
+                "cron = \"*/2 * * * * *\"\njob = \"tick\"\noverlap = \"queue\"\n",
+            );
+        }
+    }
+    let mut daemons: Vec<Option<Running>> = projects
+        .iter()
+        .map(|project| Some(Running::begin(project)))
+        .collect();
+    wait_for("the first fires", || {
+        fires(&server, "state = 'succeeded'") >= 3
+    });
+    let begun = Instant::now();
+    let mut victim = 0;
+    while begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_secs(3));
+        daemons[victim].take().expect("a daemon").kill();
+        std::thread::sleep(Duration::from_millis(700));
+        daemons[victim] = Some(Running::begin(&projects[victim]));
+        victim = (victim + 1) % 3;
+    }
+    // No more of them: what was begun ends, and what a dead one has left is taken over.
+    let until = server.psql("app", "SELECT clock_timestamp()");
+    wait_long("the end of all fires", Duration::from_secs(60), || {
+        fires(&server, &format!("fire <= '{until}' AND state = 'running'")) == 0
+    });
+    for daemon in daemons.into_iter().flatten() {
+        daemon.stop();
+    }
+    for name in schedules {
+        let count = |what: &str| {
+            let query = format!(
+                "SELECT {what} FROM orchestrator.schedule_fires WHERE schedule = '{name}' AND fire <= '{until}'"
+            );
+            number(&server, &query)
+        };
+        // None lost: every second second from the first to the last has its row, which has ended well.
+        let expected = count("(extract(epoch FROM max(fire) - min(fire)) / 2)::int + 1");
+        assert!(expected >= 30, "{expected} fires of {name}");
+        assert_eq!(count("count(*)"), expected, "fires of {name}");
+        assert_eq!(
+            count("count(*) FILTER (WHERE state = 'succeeded')"),
+            expected,
+            "fires of {name} that succeeded"
+        );
+        assert!(
+            count("count(DISTINCT daemon)") > 1,
+            "one daemon alone answered for {name}"
+        );
+    }
+    // None twice: of the runs of a fire one has succeeded.
+    let twice = "SELECT count(*) FROM (SELECT actor, facts ->> 'fire' FROM orchestrator.deployment_log \
+         WHERE trigger = 'schedule' AND status = 'succeeded' GROUP BY 1, 2 HAVING count(*) > 1) AS t";
+    assert_eq!(number(&server, twice), 0);
+    assert!(
+        fires(&server, "attempt > 1") > 0,
+        "no daemon was killed at work"
+    );
+}
