@@ -13,6 +13,11 @@ fn of_three_daemons_one_is_killed_every_few_seconds() {
     let projects = [project(&server), project(&server), project(&server)];
     let schedules = ["a", "b", "c"];
     for project in &projects {
+        // Long enough to be killed in.
+        project.write(
+            "seeds/tick.sql",
+            "INSERT INTO ticks DEFAULT VALUES;\nSELECT pg_sleep(0.6);\n",
+        );
         for name in schedules {
             project.write(
                 &format!("schedules/{name}.toml"),
@@ -38,7 +43,7 @@ fn of_three_daemons_one_is_killed_every_few_seconds() {
     }
     // No more of them: what was begun ends, and what a dead one has left is taken over.
     let until = server.psql("app", "SELECT clock_timestamp()");
-    wait_long("the end of all fires", Duration::from_secs(60), || {
+    wait_long("the end of all fires", Duration::from_secs(120), || {
         fires(&server, &format!("fire <= '{until}' AND state = 'running'")) == 0
     });
     for daemon in daemons.into_iter().flatten() {
