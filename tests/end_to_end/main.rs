@@ -29,6 +29,7 @@ mod restoring;
 mod retention;
 mod reusing;
 mod round_trips;
+mod scheduling;
 mod scripts;
 mod seed_plugins;
 mod seeding;

@@ -40,7 +40,8 @@ class Handler:
         return "250 OK"
 
 def login(server, session, envelope, mechanism, data):
-    return AuthResult(success=data.login == user and data.password == password)
+    # What is not handled, the server answers: 535.
+    return AuthResult(success=data.login == user and data.password == password, handled=False)
 
 Controller(Handler(), hostname="127.0.0.1", port=port, tls_context=context, require_starttls=True, auth_required=True, authenticator=login).start()
 (folder / "ready").touch()
@@ -68,7 +69,8 @@ impl MailServer {
             .arg(port.to_string());
         command.args([MAIL_LOGIN.0, MAIL_LOGIN.1]);
         let log = folder.path().join("log");
-        let server = Guarded::start(&command, "TERM", None, &log);
+        // Python ignores what the guard ignores; and nothing of it is to be kept.
+        let server = Guarded::start(&command, "KILL", None, &log);
         let ready = wait_until(|| folder.path().join("ready").exists());
         assert!(
             ready,

@@ -10,13 +10,14 @@ use serde_json::json;
 use super::globals::Globals;
 use super::output::Output;
 use super::table;
-use crate::config::{Name, NoticeKind};
+use crate::config::{Config, Name, NoticeKind, Schedules};
 use crate::daemon::notifications::{
-    DeliveryOutcome, DeliveryRecord, Notice, Notifications, Recorder, TableRecorder,
+    DeliveryOutcome, DeliveryRecord, Notice, Notifications, Phase, Recorder, TableRecorder,
 };
 use crate::exit;
 use crate::failure::Failure;
 use crate::jobs::Project;
+use crate::schedules::Ping;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum NotifyCommand {
@@ -31,6 +32,9 @@ pub(super) struct TestCommand {
     /// The targets: names under [notify] [default: all]
     #[arg(value_name = "NAME")]
     targets: Vec<String>,
+    /// Tell the dead man's switch of a schedule of a start and a success; may be repeated. Without names, nobody else is told
+    #[arg(long = "ping", value_name = "SCHEDULE")]
+    pings: Vec<String>,
 }
 
 pub(super) async fn execute(
@@ -77,7 +81,9 @@ fn list(globals: &Globals, output: &Output) -> Result<u8, Failure> {
 
 async fn test(project: &Project, command: TestCommand, output: &Output) -> Result<u8, Failure> {
     let config = &project.config;
+    let pings = pings(config, &command.pings)?;
     let names = match command.targets.as_slice() {
+        [] if !pings.is_empty() => Vec::new(),
         [] if config.notify.is_empty() => {
             return Err(
                 Failure::invalid_input("the configuration names nobody to tell")
@@ -91,6 +97,10 @@ async fn test(project: &Project, command: TestCommand, output: &Output) -> Resul
     let redactor = project.log.redactor().clone();
     let notifications = Notifications::start(config, redactor, heard.clone());
     notifications.send(&names, Notice::test(&config.environment().to_string()));
+    for ping in &pings {
+        notifications.ping(ping, Phase::Start, None);
+        notifications.ping(ping, Phase::Success, None);
+    }
     notifications.finish(patience(project)).await;
     let records = heard.records();
     let failed = records
@@ -107,6 +117,22 @@ async fn test(project: &Project, command: TestCommand, output: &Output) -> Resul
         records.iter().map(line).collect()
     })?;
     Ok(if failed { exit::FAILED } else { exit::DONE })
+}
+
+/// The switches of schedules.
+fn pings(config: &Config, named: &[String]) -> Result<Vec<Ping>, Failure> {
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let schedules = Schedules::read(config);
+    let ping = |name: &String| {
+        let schedule = schedules.find(name)?;
+        schedule.ping.clone().ok_or_else(|| {
+            Failure::invalid_input(format!("the schedule {name} has no dead man's switch"))
+                .hint("give it `ping` or `ping_file`")
+        })
+    };
+    named.iter().map(ping).collect()
 }
 
 /// The names, checked against the configuration.
@@ -132,6 +158,9 @@ pub(super) fn targets(project: &Project, named: &[String]) -> Result<Vec<Name>, 
         .collect()
 }
 
+/// How long a ping may take.
+const PING: Duration = Duration::from_secs(30);
+
 /// Every target gives up by itself before that.
 fn patience(project: &Project) -> Duration {
     let longest = project
@@ -140,7 +169,7 @@ fn patience(project: &Project) -> Duration {
         .values()
         .map(|target| target.timeout)
         .max();
-    longest.unwrap_or_default() + Duration::from_secs(5)
+    longest.unwrap_or_default().max(PING) + Duration::from_secs(5)
 }
 
 /// Hears what became of each notice, and keeps it in the table too.

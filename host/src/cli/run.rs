@@ -63,29 +63,16 @@ pub(super) async fn execute(
 ) -> Result<u8, Failure> {
     let project = globals.open_project().await?;
     let job = project.config.job(&command.job)?;
-    let steps = job
-        .steps
-        .iter()
-        .map(|step| StepRequest {
-            plugin: step.plugin.to_string(),
-            parameters: step.parameters.clone(),
-        })
-        .collect();
     let request = RunRequest {
-        job: command.job,
-        steps,
         overrides: command
             .parameters
             .into_iter()
             .map(|(name, value)| (name, Value::from(value)))
             .collect(),
-        trigger: Trigger::Cli,
-        actor: actor(),
         dry_run: command.dry_run,
         consent: command.consent.into(),
         auto_restore: command.auto_restore,
-        facts: Map::new(),
-        time_limit: None,
+        ..RunRequest::of_job(&command.job, &job.steps, Trigger::Cli, actor())
     };
     run_and_report(&project, request, output).await
 }
@@ -93,19 +80,11 @@ pub(super) async fn execute(
 /// A job of one step, as `backup create` and `restore` are.
 pub(super) fn single(job: &str, plugin: &str, parameters: Map<String, Value>) -> RunRequest {
     RunRequest {
-        job: job.to_owned(),
         steps: vec![StepRequest {
             plugin: plugin.to_owned(),
             parameters,
         }],
-        overrides: Map::new(),
-        trigger: Trigger::Cli,
-        actor: actor(),
-        dry_run: false,
-        consent: Consent::default(),
-        auto_restore: false,
-        facts: Map::new(),
-        time_limit: None,
+        ..RunRequest::of_job(job, &[], Trigger::Cli, actor())
     }
 }
 

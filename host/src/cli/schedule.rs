@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use super::globals::Globals;
 use super::output::Output;
 use super::table;
-use crate::config::{ConfigError, Name, Place, Schedules};
-use crate::database::{ProcessEnvironment, nearest};
+use crate::config::{ConfigError, Place, Schedules};
+use crate::database::ProcessEnvironment;
 use crate::exit;
 use crate::failure::Failure;
 use crate::schedules::Schedule;
@@ -88,28 +88,6 @@ pub(super) fn execute(
     }
 }
 
-/// A schedule by its name; where its file has a mistake, that is what is told.
-fn find<'a>(schedules: &'a Schedules, name: &str) -> Result<&'a Schedule, Failure> {
-    if let Some(schedule) = schedules.schedules.get(name) {
-        return Ok(schedule);
-    }
-    let of_file = |problem: &&ConfigError| {
-        problem
-            .file()
-            .is_some_and(|file| file.file_stem().is_some_and(|stem| stem == name))
-    };
-    if let Some(problem) = schedules.problems.iter().find(of_file) {
-        return Err(problem.clone().into());
-    }
-    let known: Vec<&str> = schedules.schedules.keys().map(Name::as_str).collect();
-    let failure = Failure::invalid_input(format!("there is no schedule named {name:?}"));
-    Err(match nearest(name, known.iter().copied()) {
-        Some(nearest) => failure.hint(format!("did you mean {nearest:?}?")),
-        None if known.is_empty() => failure.hint("write one: schedules/NAME.toml"),
-        None => failure.hint(format!("there are: {}", known.join(", "))),
-    })
-}
-
 fn list(schedules: &Schedules, output: &Output) -> Result<u8, Failure> {
     let now = Timestamp::now();
     let described = |schedule: &Schedule| {
@@ -154,7 +132,7 @@ fn list(schedules: &Schedules, output: &Output) -> Result<u8, Failure> {
 
 fn next(command: &NextCommand, schedules: &Schedules, output: &Output) -> Result<u8, Failure> {
     let chosen: Vec<&Schedule> = match &command.name {
-        Some(name) => vec![find(schedules, name)?],
+        Some(name) => vec![schedules.find(name)?],
         None => schedules
             .schedules
             .values()

@@ -48,6 +48,22 @@ impl Schedules {
         }
     }
 
+    /// A schedule by its name; where its file has a mistake, that is what is told.
+    pub fn find(&self, name: &str) -> Result<&Schedule, ConfigError> {
+        if let Some(schedule) = self.schedules.get(name) {
+            return Ok(schedule);
+        }
+        let of_file = |problem: &&ConfigError| {
+            let stem = problem.file().and_then(Path::file_stem);
+            stem.is_some_and(|stem| stem == name)
+        };
+        if let Some(problem) = self.problems.iter().find(of_file) {
+            return Err(problem.clone());
+        }
+        let problem = Problem::unknown("schedule", name, self.schedules.keys().map(Name::as_str));
+        Err(ConfigError::new(None, problem.message, problem.hint))
+    }
+
     /// Reads these files. Of two schedules with one name the first stays.
     pub fn read_files(config: &Config, files: &[PathBuf], process: &ProcessEnvironment) -> Self {
         let mut all = Self::default();

@@ -19,7 +19,7 @@ use super::{Daemon, Loaded};
 use crate::config::NoticeKind;
 use crate::deployment_log::{RunRecord, Status, Trigger};
 use crate::failure::{Failure, FailureKind};
-use crate::jobs::{self, Consent, RunRequest, StepRequest};
+use crate::jobs::{self, RunRequest};
 use crate::schedules::{Missed, Overlap, Schedule};
 
 /// How long a run that could not even be recorded (a full disk) is tried again.
@@ -301,22 +301,15 @@ impl Firing<'_> {
         let mut facts = Map::new();
         facts.insert("fire".to_owned(), Value::from(fire.to_string()));
         RunRequest {
-            job: self.schedule.job.to_string(),
-            steps: steps
-                .iter()
-                .map(|step| StepRequest {
-                    plugin: step.plugin.to_string(),
-                    parameters: step.parameters.clone(),
-                })
-                .collect(),
             overrides: self.schedule.parameters.clone(),
-            trigger: Trigger::Schedule,
-            actor: self.schedule.name.to_string(),
-            dry_run: false,
-            consent: Consent::default(),
-            auto_restore: false,
             facts,
             time_limit: self.schedule.timeout,
+            ..RunRequest::of_job(
+                self.schedule.job.as_str(),
+                steps,
+                Trigger::Schedule,
+                self.schedule.name.as_str(),
+            )
         }
     }
 

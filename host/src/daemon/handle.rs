@@ -15,7 +15,7 @@ use super::control::{Control, Event, Fire, Health, RunningRun, ScheduleStatus, S
 use super::running::Interest;
 use crate::deployment_log::{RunRecord, Trigger};
 use crate::failure::{Failure, FailureKind};
-use crate::jobs::{Consent, Project, RunRequest, StepRequest};
+use crate::jobs::{Project, RunRequest};
 
 /// How many of a schedule's next fires are told.
 const NEXT: usize = 5;
@@ -100,7 +100,7 @@ impl Control for Handle {
         }
         let loaded = daemon.loaded();
         let steps = match loaded.project.config.job(job) {
-            Ok(job) => job.steps.iter(),
+            Ok(job) => &job.steps,
             Err(error) => {
                 return Err(Failure {
                     kind: FailureKind::NotFound,
@@ -109,21 +109,8 @@ impl Control for Handle {
             }
         };
         let request = RunRequest {
-            job: job.to_owned(),
-            steps: steps
-                .map(|step| StepRequest {
-                    plugin: step.plugin.to_string(),
-                    parameters: step.parameters.clone(),
-                })
-                .collect(),
             overrides: parameters,
-            trigger: Trigger::Api,
-            actor,
-            dry_run: false,
-            consent: Consent::default(),
-            auto_restore: false,
-            facts: Map::new(),
-            time_limit: None,
+            ..RunRequest::of_job(job, steps, Trigger::Api, actor)
         };
         let (recorded, told) = oneshot::channel();
         let tasks = daemon.tasks.clone();

@@ -15,7 +15,7 @@ use super::project::Project;
 use super::rollback;
 use super::rules::Consent;
 use super::step::{Running, error_record, note};
-use crate::config::Environment;
+use crate::config::{Environment, Step};
 use crate::deployment_log::{RunGuard, RunRecord, Status, Trigger};
 use crate::failure::{Failure, FailureKind};
 use crate::transfer::Progress;
@@ -43,6 +43,28 @@ pub struct RunRequest {
     pub facts: Map<String, Value>,
     /// Cancels the run when it takes longer, and has it fail.
     pub time_limit: Option<Duration>,
+}
+
+impl RunRequest {
+    /// The steps of a job as they are configured, with nobody's consent to anything.
+    pub fn of_job(name: &str, steps: &[Step], trigger: Trigger, actor: impl Into<String>) -> Self {
+        let steps = steps.iter().map(|step| StepRequest {
+            plugin: step.plugin.to_string(),
+            parameters: step.parameters.clone(),
+        });
+        Self {
+            job: name.to_owned(),
+            steps: steps.collect(),
+            overrides: Map::new(),
+            trigger,
+            actor: actor.into(),
+            dry_run: false,
+            consent: Consent::default(),
+            auto_restore: false,
+            facts: Map::new(),
+            time_limit: None,
+        }
+    }
 }
 
 /// Watches a run: a progress bar, a log, the daemon.

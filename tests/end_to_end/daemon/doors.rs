@@ -187,6 +187,13 @@ fn a_failure_its_end_and_the_pings_are_told() {
     project.write("seeds/tick.sql", "INSERT INTO ticks DEFAULT VALUES;\n");
     wait("/hook", "\"recovered\"");
     assert_eq!(daemon.stop(), 0);
+    project
+        .run(["notify", "test", "--ping", "tick"])
+        .expect_code(0);
+    wait("/the-key-of-a-check/start", "");
+    project
+        .run(["notify", "test", "--ping", "tock"])
+        .expect_code(2);
     let sent = "SELECT count(*) FROM orchestrator.notifications WHERE outcome = 'sent'";
     assert!(
         super::number(&server, sent) >= 4,

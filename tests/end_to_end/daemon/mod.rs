@@ -4,6 +4,7 @@ mod doors;
 mod failures;
 mod load;
 mod several;
+mod supervision;
 
 use std::fs::File;
 use std::process::{Child, Stdio};

@@ -35,8 +35,16 @@ fn of_three_daemons_one_is_killed_every_few_seconds() {
     let begun = Instant::now();
     let mut victim = 0;
     while begun.elapsed() < Duration::from_secs(60) {
-        std::thread::sleep(Duration::from_secs(3));
-        daemons[victim].take().expect("a daemon").kill();
+        std::thread::sleep(Duration::from_secs(2));
+        let daemon = daemons[victim].take().expect("a daemon");
+        let at_work = format!(
+            "state = 'running' AND runs > 0 AND daemon LIKE '% {} %'",
+            daemon.0.id()
+        );
+        wait_long("the victim is at work", Duration::from_secs(30), || {
+            fires(&server, &at_work) > 0
+        });
+        daemon.kill();
         std::thread::sleep(Duration::from_millis(700));
         daemons[victim] = Some(Running::begin(&projects[victim]));
         victim = (victim + 1) % 3;

@@ -14,7 +14,7 @@ use orchestrator::daemon::control::{
 use orchestrator::database::ProcessEnvironment;
 use orchestrator::deployment_log::{Page, Status, Trigger};
 use orchestrator::failure::Failure;
-use orchestrator::jobs::{self, Consent, Observer, Project, RunRequest, StepRequest};
+use orchestrator::jobs::{self, Observer, Project, RunRequest};
 use orchestrator::transfer::Progress;
 use serde_json::{Map, Value};
 use tokio::sync::broadcast;
@@ -163,23 +163,10 @@ impl Control for Lone {
     ) -> Result<Uuid, Failure> {
         let _beginning = self.0.beginning.lock().await;
         let before = self.0.newest().await;
-        let steps = self.0.project.config.job(job)?.steps.iter();
+        let steps = &self.0.project.config.job(job)?.steps;
         let request = RunRequest {
-            job: job.to_owned(),
-            steps: steps
-                .map(|step| StepRequest {
-                    plugin: step.plugin.to_string(),
-                    parameters: step.parameters.clone(),
-                })
-                .collect(),
             overrides: parameters,
-            trigger: Trigger::Api,
-            actor,
-            dry_run: false,
-            consent: Consent::default(),
-            auto_restore: false,
-            facts: Map::new(),
-            time_limit: None,
+            ..RunRequest::of_job(job, steps, Trigger::Api, actor)
         };
         let cancel = CancellationToken::new();
         let teller = Arc::new(Teller {

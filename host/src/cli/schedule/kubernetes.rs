@@ -4,7 +4,6 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::find;
 use crate::cli::output::Output;
 use crate::config::Schedules;
 use crate::exit;
@@ -49,7 +48,7 @@ pub(super) fn execute(
         }
         schedules.schedules.values().collect()
     } else {
-        let named = command.names.iter().map(|name| find(schedules, name));
+        let named = command.names.iter().map(|name| schedules.find(name));
         named.collect::<Result<_, _>>()?
     };
     if chosen.is_empty() {
