@@ -17,9 +17,9 @@ test: setup lint
 	$(CARGO) test --locked --workspace --doc
 	cd plugins && $(CARGO) test --locked --workspace
 	if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		$(CARGO) nextest run --locked --workspace; \
+		$(CARGO) nextest run --locked --workspace --no-fail-fast; \
 	else \
-		$(CARGO) test --locked --workspace --lib --bins --tests; \
+		$(CARGO) test --locked --workspace --no-fail-fast --lib --bins --tests; \
 	fi
 
 # A backup, a disaster and a restore, on a server of its own.

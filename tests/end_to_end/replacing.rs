@@ -60,6 +60,29 @@ fn the_restored_database_takes_the_place_of_one_that_is_in_use() {
 }
 
 #[test]
+fn the_replaced_database_takes_no_name_that_is_in_use() {
+    let server = PostgresServer::start(Version::V15);
+    server.create_example("source");
+    let project = project(&server);
+    back_up(&project);
+    server.create_example("target");
+    let replaced = server.pg_dump("target");
+    // Another swap of the same second would have left one of these.
+    let names = "SELECT 'CREATE DATABASE ' || quote_ident('target_before_' || to_char(timezone('UTC', now()) + make_interval(secs => second), 'YYYYMMDD\"T\"HH24MISS\"Z\"')) FROM generate_series(0, 30) second";
+    for statement in server.psql("postgres", names).lines() {
+        server.psql("postgres", statement);
+    }
+    let swap = ["restore", "latest", "--to", "target", "--swap"];
+    let outcome = project.run(swap.iter().chain(&["--output", "json"]));
+    let outcome = outcome.expect_code(0).json();
+    let kept_as = &outcome["steps"][0]["result"]["kept_as"];
+    let kept_as = kept_as.as_str().expect("a name");
+    assert!(kept_as.ends_with("Z_2"), "{kept_as}");
+    assert!(server.pg_dump(kept_as) == replaced, "{kept_as}");
+    assert!(server.pg_dump("target") == server.pg_dump("source"));
+}
+
+#[test]
 fn there_has_to_be_something_to_take_the_place_of() {
     let server = PostgresServer::start(Version::V15);
     server.create_example("source");

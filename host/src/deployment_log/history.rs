@@ -1,6 +1,7 @@
 //! What the journal's events add up to: every run it knows, as it stands.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -143,10 +144,11 @@ impl Run {
     }
 }
 
-/// All runs of the journal.
+/// All runs of the journal. A copy shares them with the original, but for those that change after it was made: somebody
+/// may read a copy for long while others write.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
-    runs: BTreeMap<Uuid, Run>,
+    runs: BTreeMap<Uuid, Arc<Run>>,
     /// Older runs may be in the table alone.
     pub horizon: Option<Timestamp>,
     /// Lines that this version cannot read, as they are.
@@ -155,17 +157,17 @@ pub(super) struct History {
 
 impl History {
     pub fn run(&self, run: Uuid) -> Option<&Run> {
-        self.runs.get(&run)
+        self.runs.get(&run).map(Arc::as_ref)
     }
 
     /// In the order of their ids: of when they began.
     pub fn runs(&self) -> impl DoubleEndedIterator<Item = &Run> {
-        self.runs.values()
+        self.runs.values().map(Arc::as_ref)
     }
 
     /// The newest run first.
     pub fn newest_first(&self) -> Vec<&Run> {
-        let mut runs: Vec<&Run> = self.runs.values().collect();
+        let mut runs: Vec<&Run> = self.runs().collect();
         runs.sort_by_key(|run| std::cmp::Reverse((run.record.started, run.record.run_id)));
         runs
     }
@@ -184,12 +186,12 @@ impl History {
             }
             Event::DraftClosed { run, prefix } => {
                 // Not a sign of life: a later start may have cleaned up.
-                if let Some(run) = self.runs.get_mut(&run) {
+                if let Some(run) = self.run_mut(run) {
                     run.drafts.retain(|draft| draft.prefix != prefix);
                 }
             }
             Event::DraftRemoved { run, prefix } => {
-                let drafts = self.runs.get_mut(&run).map(|run| &mut run.drafts);
+                let drafts = self.run_mut(run).map(|run| &mut run.drafts);
                 let removed = drafts.into_iter().flatten();
                 removed
                     .filter(|draft| draft.prefix == prefix)
@@ -201,7 +203,7 @@ impl History {
                 }
             }
             Event::ScratchClosed { run, name } => {
-                if let Some(run) = self.runs.get_mut(&run) {
+                if let Some(run) = self.run_mut(run) {
                     run.scratches.retain(|scratch| scratch.name != name);
                 }
             }
@@ -211,7 +213,7 @@ impl History {
                 }
             }
             Event::RoleClosed { run, name } => {
-                if let Some(run) = self.runs.get_mut(&run) {
+                if let Some(run) = self.run_mut(run) {
                     run.roles.retain(|role| role.name != name);
                 }
             }
@@ -235,20 +237,21 @@ impl History {
             }
             Event::Replayed { runs } => {
                 for run in runs {
-                    if let Some(run) = self.runs.get_mut(&run) {
+                    if let Some(run) = self.run_mut(run) {
                         run.in_table = run.record.status.is_closed();
                     }
                 }
             }
             Event::Held => {
                 self.horizon = None;
-                self.runs.values_mut().for_each(|run| run.in_table = false);
+                let runs = self.runs.values_mut().map(Arc::make_mut);
+                runs.for_each(|run| run.in_table = false);
             }
         }
     }
 
     fn take(&mut self, record: RunRecord, at: Timestamp, imported: bool) {
-        match self.runs.get_mut(&record.run_id) {
+        match self.run_mut(record.run_id) {
             Some(run) => {
                 if record.status.supersedes(run.record.status) {
                     run.record = record;
@@ -267,17 +270,21 @@ impl History {
                     in_table,
                     last_sign: at,
                 };
-                self.runs.insert(run.record.run_id, run);
+                self.runs.insert(run.record.run_id, Arc::new(run));
             }
         }
     }
 
+    fn run_mut(&mut self, run: Uuid) -> Option<&mut Run> {
+        self.runs.get_mut(&run).map(Arc::make_mut)
+    }
+
     /// An open run that has given a sign of life. What arrives after its end is not taken.
     fn touch(&mut self, run: Uuid, at: Timestamp) -> Option<&mut Run> {
-        let run = self
-            .runs
-            .get_mut(&run)
-            .filter(|run| !run.record.status.is_closed())?;
+        if self.run(run)?.record.status.is_closed() {
+            return None;
+        }
+        let run = self.run_mut(run)?;
         run.last_sign = at;
         Some(run)
     }

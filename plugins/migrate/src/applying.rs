@@ -352,8 +352,11 @@ impl<'a> Applier<'a> {
                 }
             }
         }
-        self.history.finish(self.connection, &id)?;
-        progress.forget(self.connection)?;
+        // Together: a row that is finished has nothing to go on with.
+        let transaction = self.begin()?;
+        self.history.finish(&transaction, &id)?;
+        progress.forget(&transaction)?;
+        Transaction::commit(transaction)?;
         Ok(held)
     }
 

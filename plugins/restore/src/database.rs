@@ -62,6 +62,24 @@ impl Maintenance {
         })
     }
 
+    /// The first name of a sequence, which is asked for by numbers from 1, that no database of the server has.
+    pub fn free_name(&self, candidate: impl Fn(u32) -> String) -> Result<String, Error> {
+        let sql = "SELECT 1 AS found FROM pg_catalog.pg_database WHERE datname = $1";
+        let mut attempt = 1;
+        loop {
+            let name = candidate(attempt);
+            if self
+                .connection
+                .query(sql, &[(&name).into()])?
+                .first()?
+                .is_none()
+            {
+                return Ok(name);
+            }
+            attempt += 1;
+        }
+    }
+
     /// Gives a database that nobody is connected to the name of the one that is worked on.
     pub fn rename_from(&self, name: &str) -> Result<(), Error> {
         self.execute(&rename(name, &self.database))

@@ -55,8 +55,9 @@ impl Decision<'_> {
             return Ok(());
         };
         let target = maintenance.connection().server().bound_database;
-        let kept_as = kept_as(&target, run::now());
+        let now = run::now();
         report.phase("swapping", |report| {
+            let kept_as = maintenance.free_name(|attempt| kept_as(&target, now, attempt))?;
             maintenance.swap(maintenance.database(), &target, &kept_as)?;
             run::info(&format!(
                 "the database that was replaced is kept as {kept_as}, until you drop it"
@@ -71,10 +72,13 @@ impl Decision<'_> {
     }
 }
 
-/// `app_before_20260117T020000Z`.
-fn kept_as(target: &str, now: u64) -> String {
+/// `app_before_20260117T020000Z`; with a number behind it where another restore of that second has that name.
+fn kept_as(target: &str, now: u64, attempt: u32) -> String {
     let time = CivilTime::from_unix_ms(now).to_string();
-    let suffix = format!("_before_{}", time.replace(['-', ':'], ""));
+    let mut suffix = format!("_before_{}", time.replace(['-', ':'], ""));
+    if attempt > 1 {
+        suffix.push_str(&format!("_{attempt}"));
+    }
     let mut end = target.len().min(NAME_BYTES_MAX - suffix.len());
     while !target.is_char_boundary(end) {
         end -= 1;
@@ -89,10 +93,14 @@ mod tests {
     #[test]
     fn the_kept_name_tells_when_and_fits() {
         assert_eq!(
-            kept_as("app", 1_768_615_200_000),
+            kept_as("app", 1_768_615_200_000, 1),
             "app_before_20260117T020000Z"
         );
-        let long = kept_as(&"ä".repeat(31), 1_768_615_200_000);
+        assert_eq!(
+            kept_as("app", 1_768_615_200_000, 2),
+            "app_before_20260117T020000Z_2"
+        );
+        let long = kept_as(&"ä".repeat(31), 1_768_615_200_000, 1);
         assert!(long.len() <= NAME_BYTES_MAX && long.ends_with("_before_20260117T020000Z"));
     }
 }
