@@ -5,7 +5,7 @@ All programs work on the same private server, one after another in each round, s
 alike. Needs a PostgreSQL installation with its tools (ORCHESTRATOR_POSTGRES_15, or Debian's), moto where scripts/setup.sh puts it, and
 the program:
 
-    scripts/bench.py --program target/release/orchestrator [--rounds 5] [--scale 1.0] [--only dominant,many,small,documents,catalog,migrations,seeds,start]
+    scripts/bench.py --program target/release/orchestrator [--rounds 5] [--scale 1.0] [--only dominant,many,small,documents,catalog,migrations,seeds,drills,start]
                      [--no-s3] [--pg-dump-18 PATH] [--idle idle.wasm]
 
 Prints Markdown.
@@ -13,6 +13,7 @@ Prints Markdown.
 
 import argparse
 import hashlib
+import json
 import os
 import pathlib
 import platform
@@ -395,6 +396,36 @@ def bench_seeds(server, options):
     server.psql("postgres", "DROP DATABASE seeds")
 
 
+def bench_drills(server, options):
+    """What a drill measures, of each kind of database: from the first read of the storage until the restored database has answered."""
+    results = {}
+    for name, script in DATABASES.items():
+        server.psql("postgres", f"CREATE DATABASE {name}")
+        server.psql(name, script.format(rows=9e6 * options.scale))
+        server.psql(name, "VACUUM ANALYZE")
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            (folder / "orchestrator.toml").write_text(
+                f'environment = "local"\n[databases.app]\nurl = "{server.url(name)}"\n[storage.main]\nurl = "file:backups"\n'
+                '[jobs.drill]\nsteps = [{ plugin = "restore", mode = "check", database = "app", queries = [\n'
+                '{ name = "tables", sql = "SELECT count(*) FROM pg_class WHERE relkind = \'r\'", at_least = 1 }] }]\n')
+            measure([options.program, "backup", "create", "--quiet", "--jobs", options.jobs], dict(os.environ), folder)
+            archive = size(folder / "backups")
+            drills = []
+            for _ in range(options.rounds):
+                server.psql("postgres", "CHECKPOINT")
+                begun = time.monotonic()
+                told = server.run([options.program, "drill", "--quiet", "--jobs", options.jobs, "--output", "json"], cwd=folder)
+                proven = json.loads(told)["facts"]["proven"]
+                drills.append((proven["seconds"], time.monotonic() - begun, proven["rows"]))
+            results[name] = (server.psql("postgres", f"SELECT pg_size_pretty(pg_database_size({name!r}))").strip(), archive, drills)
+        server.psql("postgres", f"DROP DATABASE {name}")
+    print("\n### drills\n\n| database | size | rows | archive MiB | recovered s | with the comparison s |\n|---|---|---|---|---|---|")
+    for name, (bytes_, archive, drills) in results.items():
+        recovered, whole = (statistics.median(drill[part] for drill in drills) for part in (0, 1))
+        print(f"| {name} | {bytes_} | {drills[0][2]:,} | {archive:.0f} | {recovered:.1f} | {whole:.1f} |", flush=True)
+
+
 def cold_start(options):
     """From the shell to its prompt: a command that reads the log, and a recorded run of a plugin that does nothing."""
     print("\n### start\n\n| what | median ms | fastest ms |\n|---|---|---|")
@@ -417,7 +448,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0, help="1.0 is about 1 GB for each of the large ones")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", default=",".join([*DATABASES, "catalog", "migrations", "seeds", "start"]))
+    parser.add_argument("--only", default=",".join([*DATABASES, "catalog", "migrations", "seeds", "drills", "start"]))
     parser.add_argument("--no-s3", action="store_true", help="folders alone: with thousands of objects, moto takes minutes")
     parser.add_argument("--pg-dump-18", type=pathlib.Path, help="one that was built with zstd")
     parser.add_argument("--idle", type=pathlib.Path, help="the component of tests/plugins/idle, for the cold start")
@@ -433,7 +464,7 @@ def main():
                 if options.idle:
                     cold_start(options)
                 continue
-            others = {"catalog": bench_catalog, "migrations": bench_migrations, "seeds": bench_seeds}
+            others = {"catalog": bench_catalog, "migrations": bench_migrations, "seeds": bench_seeds, "drills": bench_drills}
             if name in others:
                 others[name](server, options)
                 continue

@@ -13,6 +13,7 @@
 #   libfaketime                            Debian's package: clocks that jump
 #   moto (S3 and RDS over HTTP), aws, SMTP  a virtual environment, at $ORCHESTRATOR_CACHE/moto
 #   check-jsonschema                       a virtual environment, at $ORCHESTRATOR_CACHE/lint
+#   promtool                               out of Debian's package prometheus, at $ORCHESTRATOR_CACHE/promtool (elsewhere: on the path)
 #   schemathesis, prometheus-client        a virtual environment, at $ORCHESTRATOR_CACHE/schemathesis
 #   Prisma's engine                        npm packages, at $ORCHESTRATOR_CACHE/prisma
 #
@@ -258,6 +259,23 @@ PYTHON
         stop "PostgreSQL $name in $unpacked does not start on this machine; set $(variable_of "$name") to another's folder"
 }
 
+# The program alone: the package would start a server.
+install_promtool() {
+    local download
+    if command -v promtool >/dev/null || [ -x "$cache/promtool" ]; then
+        return
+    fi
+    if ! command -v apt-get >/dev/null; then
+        stop "put promtool on the path (on macOS: brew install prometheus)"
+    fi
+    say "promtool into $cache"
+    download=$(mktemp -d)
+    (cd "$download" && apt-get download -qq prometheus >/dev/null)
+    dpkg-deb --extract "$download"/prometheus_*.deb "$download"
+    mv "$download/usr/bin/promtool" "$cache/promtool"
+    rm -r "$download"
+}
+
 need_wasm_target
 need_postgres_15
 need_age
@@ -273,6 +291,7 @@ mkdir -p "$cache"
 install_python moto
 install_python lint
 install_python schemathesis
+install_promtool
 install_prisma
 if [ -z "${ORCHESTRATOR_POSTGRES_18:-}" ]; then
     install_postgres_18

@@ -15,6 +15,7 @@ pub mod deployment_log;
 pub mod exit;
 pub mod failure;
 pub mod jobs;
+pub mod notifications;
 pub mod plugins;
 pub mod private_server;
 pub mod schedules;

@@ -294,6 +294,26 @@ fn a_named_backup_is_verified_before_a_migration() {
         text(&outcome.json()["backup"])
     };
     let (ours, others) = (back_up("source"), back_up("target"));
+    let part = project
+        .run([
+            "backup",
+            "create",
+            "-d",
+            "source",
+            "--schema-only",
+            "--output",
+            "json",
+        ])
+        .expect_code(0);
+    let part = text(&part.json()["backup"]);
+    let refused = project
+        .run(migrate(["deploy", "--after-backup", &part]))
+        .expect_code(1);
+    assert!(
+        refused.stderr.contains("holds a part of source alone"),
+        "{}",
+        refused.stderr
+    );
     let of_another = format!("target/{others}");
     project
         .run(migrate(["deploy", "--after-backup", &of_another]))

@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use crate::{back_up, files, statuses};
 
-struct Keys {
-    identity: PathBuf,
-    recipient: String,
+pub(crate) struct Keys {
+    pub identity: PathBuf,
+    pub recipient: String,
 }
 
 /// As people make them.
-fn keygen(folder: &Path, name: &str) -> Keys {
+pub(crate) fn keygen(folder: &Path, name: &str) -> Keys {
     let identity = folder.join(name);
     let made = Command::new("age-keygen")
         .arg("-o")
@@ -38,6 +38,16 @@ fn keygen(folder: &Path, name: &str) -> Keys {
     }
 }
 
+pub(crate) fn age_encrypt(keys: &Keys, from: &Path, to: &Path) {
+    let done = Command::new("age")
+        .args(["--encrypt", "--recipient", &keys.recipient, "--output"])
+        .arg(to)
+        .arg(from)
+        .output()
+        .expect("age");
+    assert!(done.status.success(), "{}: {done:?}", from.display());
+}
+
 fn age_decrypt(keys: &Keys, from: &Path, to: &Path) {
     let done = Command::new("age")
         .arg("--decrypt")
@@ -52,7 +62,7 @@ fn age_decrypt(keys: &Keys, from: &Path, to: &Path) {
 }
 
 /// A project that encrypts for two recipients, and holds no identity itself: it can write backups and not read them.
-fn writer(server: &PostgresServer, keys: &[&Keys]) -> Project {
+pub(crate) fn writer(server: &PostgresServer, keys: &[&Keys]) -> Project {
     server.create_database("records");
     let recipients: Vec<&str> = keys.iter().map(|keys| keys.recipient.as_str()).collect();
     let config = format!(

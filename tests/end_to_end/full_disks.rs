@@ -175,6 +175,63 @@ fn a_full_log_is_told_and_written_later() {
     assert_eq!(files(&disk.path().join("reports")).len(), 2);
 }
 
+/// So many runs of January 2025, as entries of the log: the newest first. Half a KiB each.
+fn entries(count: u64) -> (Vec<String>, String) {
+    let mut log = "# Deployment log\n\n".to_owned();
+    let mut runs = Vec::new();
+    for number in (0..count).rev() {
+        let began = 1_736_121_600_000 + number * 60_000;
+        let (high, low) = (began >> 16, began & 0xffff);
+        let run = format!("{high:08x}-{low:04x}-7000-8000-{number:012x}");
+        let filler = "a warning ".repeat(40);
+        log += &format!(
+            "<!-- orchestrator run {run} succeeded -->\n## 2025-01-06 - Backup: app\n**Warning:** {filler}\n<!-- orchestrator end -->\n\n"
+        );
+        runs.push(run);
+    }
+    (runs, log)
+}
+
+#[test]
+fn a_disk_that_is_full_while_old_entries_are_moved_loses_and_doubles_none() {
+    let (runs, log) = entries(1_250);
+    // Full within the file of the month; full within the log, when the month has its entries already.
+    for (free, is_moved) in [(64, false), (400, true)] {
+        let server = PostgresServer::start(Version::V15);
+        server.create_example("source");
+        let disk = SmallDisk::mount(4 * 1024);
+        let place = format!(
+            "[log]\nmarkdown = \"{}/DEPLOYMENT_LOG.md\"",
+            disk.path().display()
+        );
+        let project = project_with(&server, "[log]", &place);
+        std::fs::write(disk.path().join("DEPLOYMENT_LOG.md"), &log).expect("the log");
+        let month = disk.path().join("DEPLOYMENT_LOG-2025-01.md");
+        disk.leave(free);
+        let outcome = project.run(CREATE).expect_code(0);
+        assert!(
+            outcome.stderr.contains("No space left on device"),
+            "{}",
+            outcome.stderr
+        );
+        assert_eq!(month.exists(), is_moved, "{free} KiB free");
+        let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+        assert_eq!(read(&disk.path().join("DEPLOYMENT_LOG.md")), log);
+        disk.free_all();
+        let left = files(disk.path());
+        assert_eq!(left.len(), 1 + usize::from(is_moved), "{left:?}");
+        project.run(["backup", "verify"]).expect_code(0);
+        let whole = read(&disk.path().join("DEPLOYMENT_LOG.md")) + &read(&month);
+        for run in &runs {
+            let mark = format!("<!-- orchestrator run {run} succeeded -->");
+            assert_eq!(whole.matches(&mark).count(), 1, "{run}, {free} KiB free");
+        }
+        let marks = whole.matches("<!-- orchestrator run ").count();
+        assert_eq!(marks, runs.len() + 2, "{free} KiB free");
+        assert!(whole.matches("<!-- orchestrator end -->").count() == marks && month.exists());
+    }
+}
+
 #[test]
 fn a_target_that_runs_full_is_as_empty_as_before() {
     let server = PostgresServer::start(Version::V15);

@@ -6,6 +6,8 @@ use serde_json::Value;
 use crate::migrating::{example, migrate};
 use crate::text;
 
+mod pruning;
+
 /// What the provider calls a server that can be used, as it says it.
 const AVAILABLE_INSTANCE: &str = "<DBInstanceStatus>available</DBInstanceStatus>";
 const AVAILABLE_SNAPSHOT: &str = "<Status>available</Status>";
@@ -532,6 +534,8 @@ fn only_what_belongs_to_the_server_is_touched() {
     for arguments in [
         vec!["delete", "salaries", "--yes"],
         vec!["restore", "salaries", "--to", "mine"],
+        vec!["pin", "salaries", "--reason", "mine"],
+        vec!["unpin", "salaries"],
     ] {
         let arguments = ["snapshot"].into_iter().chain(arguments);
         let refused = project
@@ -543,7 +547,15 @@ fn only_what_belongs_to_the_server_is_touched() {
             refused.stderr
         );
     }
-    assert!(manual(&moto).contains("salaries"));
+    let theirs = manual(&moto);
+    assert!(theirs.contains("salaries"), "{theirs}");
+    assert!(!theirs.contains("orchestrator:pin"), "{theirs}");
+    let refused = snapshot(&project, ["pin", &automatic, "--reason", "mine"]).expect_code(1);
+    assert!(
+        refused.stderr.contains("goes by no pin"),
+        "{}",
+        refused.stderr
+    );
     let gone = on_server(
         server_of_another(&server),
         "instance = \"nowhere\"",
@@ -610,38 +622,4 @@ fn a_database_on_no_such_server_says_what_to_write() {
         "{}",
         failed.stderr
     );
-}
-
-#[test]
-fn snapshots_are_pruned_by_rule_and_those_of_others_stay() {
-    let server = PostgresServer::start(Version::V15);
-    let moto = Moto::start();
-    instance(&moto);
-    let project = on_instance(&server, &moto.endpoint());
-    let ours: Vec<String> = (0..3).map(|_| text(&created(&project)["id"])).collect();
-    moto.rds(
-        "CreateDBSnapshot",
-        "DBInstanceIdentifier=qconnect-prod&DBSnapshotIdentifier=by-hand",
-    );
-    let dry = ["prune", "--keep-last", "1", "--dry-run", "--output", "json"];
-    let planned = snapshot(&project, dry).expect_code(0).json();
-    let doomed = planned["steps"][0]["result"]["would_delete"].as_array();
-    assert_eq!(doomed.map(Vec::len), Some(2));
-    let refused = snapshot(&project, ["prune", "--keep-last", "1"]).expect_code(4);
-    assert!(
-        refused.stderr.contains("agree with --yes"),
-        "{}",
-        refused.stderr
-    );
-    let empty = snapshot(&project, ["prune", "--yes"]).expect_code(2);
-    assert!(
-        empty.stderr.contains("keeps nothing by rule"),
-        "{}",
-        empty.stderr
-    );
-    snapshot(&project, ["prune", "--keep-last", "1", "--yes"]).expect_code(0);
-    let left = manual(&moto);
-    let of_ours = ours.iter().filter(|name| left.contains(name.as_str()));
-    assert_eq!(of_ours.count(), 1, "{left}");
-    assert!(left.contains("by-hand"), "{left}");
 }

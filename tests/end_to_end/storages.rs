@@ -26,11 +26,19 @@ fn everything_works(bucket: &Bucket) {
     );
     let mut project = Project::new(env!("CARGO_BIN_EXE_orchestrator"), &config);
     credentials(&mut project, bucket);
-    project.run(["check"]).expect_code(0);
+    let check = project.run(["check"]).expect_code(0);
+    assert!(
+        check
+            .stdout
+            .contains("ok       newest backup of app: there is none yet"),
+        "{}",
+        check.stdout
+    );
     let created = project
         .run(["backup", "create", "--output", "json"])
         .expect_code(0)
         .json();
+    project.run(["check"]).expect_code(0);
     let id = created["facts"]["backup"]["id"]
         .as_str()
         .expect("an id")

@@ -12,11 +12,13 @@ mod postgres;
 mod prisma;
 mod project;
 mod rds;
+mod receiver;
 mod s3s_fs;
 mod small_disk;
 mod smtp;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 pub use faulty_proxy::{Fault, FaultyProxy, Strike};
 pub use guarded::wait_for;
@@ -27,9 +29,11 @@ pub use postgres::{PASSWORD, PostgresServer, Version};
 pub use prisma::Prisma;
 pub use project::{Outcome, Project};
 pub use rds::{Answer, RdsProxy};
+pub use receiver::{Received, Receiver};
 pub use s3s_fs::S3sFs;
 pub use small_disk::SmallDisk;
 pub use smtp::{MAIL_LOGIN, MailServer};
+pub use wire::Wire;
 
 use std::path::PathBuf;
 

@@ -19,8 +19,12 @@ pub enum Answer {
     Error(u16, &'static str, &'static str),
     /// The API does as it is asked, and its answer is lost.
     Lost,
+    /// The API's answer as it is: for the rules that come after.
+    Forwarded,
     /// The API's answer, with a text of it replaced.
     Rewritten(&'static str, &'static str),
+    /// The API's answer, with snapshots (by their names) that are in another status; one that is `creating` has no time yet, as with AWS.
+    Statuses(Vec<(String, &'static str)>),
 }
 
 struct Rule {
@@ -134,7 +138,7 @@ impl Shared {
             .unwrap_or_default();
         lock(&self.actions).push(action.to_owned());
         let response = match self.rule(action) {
-            None => forward(self.server, &form)?,
+            None | Some(Answer::Forwarded) => forward(self.server, &form)?,
             Some(Answer::Lost) => {
                 forward(self.server, &form)?;
                 return Ok(());
@@ -148,13 +152,13 @@ impl Shared {
                 .into_bytes(),
             },
             Some(Answer::Rewritten(from, to)) => {
-                let response = forward(self.server, &form)?;
-                let body = String::from_utf8_lossy(&response.body).replace(from, to);
-                Response {
-                    body: body.into_bytes(),
-                    ..response
-                }
+                rewritten(forward(self.server, &form)?, |body| body.replace(from, to))
             }
+            Some(Answer::Statuses(statuses)) => rewritten(forward(self.server, &form)?, |body| {
+                statuses
+                    .iter()
+                    .fold(body, |body, (name, status)| in_status(&body, name, status))
+            }),
         };
         let mut client = client;
         write!(
@@ -174,6 +178,42 @@ impl Shared {
             .find(|rule| rule.action == action && rule.left > 0)?;
         rule.left -= 1;
         Some(rule.answer.clone())
+    }
+}
+
+fn rewritten(response: Response, change: impl FnOnce(String) -> String) -> Response {
+    let body = String::from_utf8_lossy(&response.body).into_owned();
+    Response {
+        body: change(body).into_bytes(),
+        ..response
+    }
+}
+
+/// What is told of the snapshots, with another status of one of them.
+fn in_status(body: &str, name: &str, status: &str) -> String {
+    let named = format!("SnapshotIdentifier>{name}</");
+    body.split_inclusive("Snapshot>")
+        .map(|snapshot| {
+            if !snapshot.contains(&named) {
+                return snapshot.to_owned();
+            }
+            let other = with_text(snapshot, "Status", Some(status));
+            match status {
+                "creating" => with_text(&other, "SnapshotCreateTime", None),
+                _ => other,
+            }
+        })
+        .collect()
+}
+
+/// XML with another text in an element, or without the element.
+fn with_text(xml: &str, element: &str, text: Option<&str>) -> String {
+    let (begin, end) = (format!("<{element}>"), format!("</{element}>"));
+    let (before, rest) = xml.split_once(&begin).expect("the element");
+    let (_, after) = rest.split_once(&end).expect("its end");
+    match text {
+        Some(text) => format!("{before}{begin}{text}{end}{after}"),
+        None => format!("{before}{after}"),
     }
 }
 

@@ -1,4 +1,5 @@
-//! A mail server that others wrote (aiosmtpd): STARTTLS first, then a login, then messages into files.
+//! A mail server that others wrote (aiosmtpd): STARTTLS first, then a login, then messages into files. It knows no `nobody@`, and
+//! puts off `later@` once.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -34,6 +35,15 @@ context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
 
 class Handler:
     count = 0
+    put_off = set()
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if address.startswith("nobody@"):
+            return "550 5.1.1 no such user"
+        if address.startswith("later@") and address not in Handler.put_off:
+            Handler.put_off.add(address)
+            return "451 4.7.1 come again"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
     async def handle_DATA(self, server, session, envelope):
         Handler.count += 1
         (folder / f"message-{Handler.count}").write_bytes("\n".join(envelope.rcpt_tos).encode() + b"\n\n" + envelope.content)

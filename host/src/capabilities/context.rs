@@ -19,7 +19,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::plugins::grants::Grants;
 use crate::plugins::limits::{MemoryLimiter, StepLimits};
 use crate::snapshots::ManagedServer;
-use crate::storage::{self, Key, Storage, StorageError};
+use crate::storage::{self, Key, Storage, StorageError, StorageErrorKind};
 use crate::transfer::{Keys, Progress, Tasks};
 
 /// What the names that a plugin knows stand for.
@@ -46,7 +46,7 @@ pub struct BoundStorage {
     pub keys: Keys,
 }
 
-/// Hears of what a step begins before there is anything of it, and after it is whole or removed.
+/// Hears of what a step begins before there is anything of it, and after it is whole or removed; and of what it tells.
 pub trait Unfinished: Send + Sync {
     /// A set of objects. Fails when the record cannot be kept: then nothing is written.
     fn draft_opened(&self, storage: &str, location: &str, prefix: &str) -> Result<(), Failure>;
@@ -56,6 +56,8 @@ pub trait Unfinished: Send + Sync {
     fn scratch_opened(&self, database: &str, server: &str, name: &str) -> Result<(), Failure>;
     /// No database has the name any more.
     fn scratch_closed(&self, name: &str);
+    /// A fact of the run, as soon as it is told, so that a run that is cut has it.
+    fn told(&self, _key: &str, _value: &serde_json::Value) {}
 }
 
 /// Why a step must end. One for each step; cheap to clone.
@@ -279,16 +281,7 @@ impl StepContext {
         async move {
             tasks.close().await;
             let mut leftovers = scratches.close(unfinished.as_ref()).await;
-            for draft in unpublished.take() {
-                match remove(&draft).await {
-                    Ok(()) => unfinished.draft_closed(&draft.binding, &draft.prefix),
-                    Err(error) => leftovers.push(format!(
-                        "could not remove the unfinished {} in {}: {error}; the next start tries again",
-                        draft.prefix,
-                        draft.storage.location()
-                    )),
-                }
-            }
+            leftovers.extend(remove_all(&unpublished, unfinished.as_ref()).await);
             leftovers
         }
     }
@@ -312,14 +305,58 @@ pub(super) struct UnpublishedDraft {
     pub prefix: String,
 }
 
+impl UnpublishedDraft {
+    /// The keys of the object that makes it a backup.
+    fn manifests(&self) -> Result<Vec<Key>, StorageError> {
+        let key = |name| Key::parse(&format!("{}/{name}", self.prefix));
+        MANIFESTS.iter().map(key).collect()
+    }
+}
+
+/// What was begun and not published, and backups whose deletion was begun. Returns what could not be removed, each in one sentence.
+async fn remove_all(unpublished: &Unpublished, unfinished: &dyn Unfinished) -> Vec<String> {
+    let mut leftovers = Vec::new();
+    for draft in unpublished.take() {
+        let Err(error) = remove(&draft).await else {
+            unfinished.draft_closed(&draft.binding, &draft.prefix);
+            continue;
+        };
+        let UnpublishedDraft {
+            binding,
+            storage,
+            prefix,
+        } = &draft;
+        let location = storage.location();
+        leftovers.push(match is_whole(&draft).await {
+            true => {
+                // Where the storage has said no, nothing is on its way that could still make half a backup of it.
+                if error.kind() == StorageErrorKind::AccessDenied {
+                    unfinished.draft_closed(binding, prefix);
+                }
+                format!("the backup {prefix} in {location} could not be deleted, and is whole: {error}")
+            }
+            false => format!(
+                "could not remove the unfinished {prefix} in {location}: {error}; the next start tries again"
+            ),
+        });
+    }
+    leftovers
+}
+
 /// The manifest goes first: it may be there although the answer to it was lost, and half a removal must not look like a backup.
 async fn remove(draft: &UnpublishedDraft) -> Result<(), StorageError> {
-    let manifests = MANIFESTS
-        .iter()
-        .map(|name| Key::parse(&format!("{}/{name}", draft.prefix)))
-        .collect::<Result<Vec<_>, _>>()?;
-    draft.storage.delete(&manifests).await?;
+    draft.storage.delete(&draft.manifests()?).await?;
     storage::remove_all(draft.storage.as_ref(), &draft.prefix).await
+}
+
+/// Whether its manifest is there, as far as the storage says.
+async fn is_whole(draft: &UnpublishedDraft) -> bool {
+    for manifest in draft.manifests().unwrap_or_default() {
+        if let Ok(Some(_)) = draft.storage.head(&manifest).await {
+            return true;
+        }
+    }
+    false
 }
 
 /// Those of one step; emptied by `publish`, or at the end of the step.
@@ -348,6 +385,8 @@ impl Unpublished {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::Folder;
+    use crate::storage::faulty::{Fault, FaultyStorage};
 
     #[tokio::test]
     async fn a_stopped_step_waits_no_longer_and_says_why() {
@@ -368,5 +407,68 @@ mod tests {
                 .await
                 .is_err()
         );
+    }
+    #[derive(Default)]
+    struct Closed(Mutex<Vec<String>>);
+
+    impl Unfinished for Closed {
+        fn draft_opened(&self, _: &str, _: &str, _: &str) -> Result<(), Failure> {
+            Ok(())
+        }
+
+        fn draft_closed(&self, _: &str, prefix: &str) {
+            self.0.lock().unwrap().push(prefix.to_owned());
+        }
+
+        fn scratch_opened(&self, _: &str, _: &str, _: &str) -> Result<(), Failure> {
+            Ok(())
+        }
+
+        fn scratch_closed(&self, _: &str) {}
+    }
+
+    #[tokio::test]
+    async fn a_backup_that_the_storage_does_not_let_go_is_whole() {
+        let prefix = "app/2026-01-17T02-00-00Z-full-0a1b2c3d";
+        for (kind, manifest, said, closed) in [
+            (
+                StorageErrorKind::AccessDenied,
+                "manifest.json",
+                "is whole: ",
+                1,
+            ),
+            (
+                StorageErrorKind::Unavailable,
+                "manifest.json",
+                "is whole: ",
+                0,
+            ),
+            (
+                StorageErrorKind::AccessDenied,
+                "toc.dat",
+                "remove the unfinished ",
+                0,
+            ),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let inner = Folder::new(folder.path());
+            let key = Key::parse(&format!("{prefix}/{manifest}")).unwrap();
+            let mut writer = inner.create(&key, None).await.unwrap();
+            writer.write("{}".into()).await.unwrap();
+            writer.finish().await.unwrap();
+            let unpublished = Unpublished::default();
+            unpublished.add(UnpublishedDraft {
+                binding: "main".into(),
+                storage: Arc::new(FaultyStorage::new(
+                    Arc::new(inner),
+                    Fault::Fail { calls: 1, kind },
+                )),
+                prefix: prefix.into(),
+            });
+            let unfinished = Closed::default();
+            let told = remove_all(&unpublished, &unfinished).await;
+            assert!(told.len() == 1 && told[0].contains(said), "{told:?}");
+            assert_eq!(unfinished.0.lock().unwrap().len(), closed, "{told:?}");
+        }
     }
 }

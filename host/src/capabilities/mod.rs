@@ -4,6 +4,7 @@
 pub mod context;
 mod files;
 mod growth;
+pub(crate) mod json;
 mod postgres;
 mod rows;
 mod run;

@@ -8,6 +8,7 @@ use tracing::{debug, info, warn};
 use manifest::{SnapshotRight, StorageRight};
 
 use super::context::StepContext;
+use super::json;
 use super::v0_1_0::orchestrator::plugin::run::{Host, Level};
 use crate::failure::Failure;
 use crate::text::{indented, printable};
@@ -84,10 +85,9 @@ impl Host for StepContext {
                 Failure::limit("the plugin's facts reached their limit")
                     .hint("raise `result_kib` in the plugin's limits")
             })?;
-        let value = serde_json::from_str(&json).map_err(|error| {
-            Failure::invalid_input(format!("the fact {key} is no JSON: {error}"))
-        })?;
+        let value = json::parse(&format!("the fact {key}"), &json)?;
         self.report_bytes_left = left;
+        self.unfinished.told(&key, &value);
         self.report.facts.insert(key, value);
         Ok(())
     }

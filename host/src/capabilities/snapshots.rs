@@ -36,6 +36,19 @@ impl StepContext {
         self.grants.snapshots(&held.binding, right)?;
         Ok(held.server.clone())
     }
+
+    /// No tag but this: others may be what the account's own policies go by. What a pin keeps from being deleted is for those to say who
+    /// may delete.
+    async fn tag_pin(
+        &mut self,
+        held: &Resource<ManagedServer>,
+        name: &str,
+        reason: Option<&str>,
+    ) -> Result<(), Failure> {
+        let server = self.server(held, SnapshotRight::Delete)?;
+        let tagged = server.tag(name, snapshots::PIN, reason);
+        self.stop.race(tagged).await
+    }
 }
 
 impl Host for StepContext {
@@ -99,6 +112,19 @@ impl HostManagedServer for StepContext {
     async fn delete(&mut self, held: Resource<ManagedServer>, name: String) -> Result<(), Failure> {
         let server = self.server(&held, SnapshotRight::Delete)?;
         self.stop.race(server.delete(&name)).await
+    }
+
+    async fn pin(
+        &mut self,
+        held: Resource<ManagedServer>,
+        name: String,
+        reason: String,
+    ) -> Result<(), Failure> {
+        self.tag_pin(&held, &name, Some(&reason)).await
+    }
+
+    async fn unpin(&mut self, held: Resource<ManagedServer>, name: String) -> Result<(), Failure> {
+        self.tag_pin(&held, &name, None).await
     }
 
     async fn restore(

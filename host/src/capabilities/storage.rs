@@ -1,9 +1,10 @@
 //! `storage`: objects, and sets of objects that exist only when their last one is written.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use archive::layout::MANIFESTS;
+use archive::layout::{BackupFolder, MANIFESTS};
 use manifest::StorageRight;
 use wasmtime::component::Resource;
 
@@ -151,20 +152,17 @@ impl HostStore for StepContext {
             .iter()
             .map(|key| parse_key(key))
             .collect::<Result<Vec<_>, _>>()?;
-        for key in &keys {
-            // Without its manifest it is no backup any more. What is left of it goes at the end of the step, or at the next start when
-            // the process is killed: nobody would ever find it again.
-            if let Some((folder, name)) = key.as_str().rsplit_once('/')
-                && MANIFESTS.contains(&name)
-            {
-                self.unfinished
-                    .draft_opened(&binding, &storage.location(), folder)?;
-                self.unpublished.add(UnpublishedDraft {
-                    binding: binding.clone(),
-                    storage: storage.clone(),
-                    prefix: folder.to_owned(),
-                });
-            }
+        // Without its manifest it is no backup any more. What is left of it goes at the end of the step, or at the next start when the
+        // process is killed: nobody would ever find it again.
+        let ending = self.stop.race(whole_backups(storage.as_ref(), &keys));
+        for folder in ending.await? {
+            self.unfinished
+                .draft_opened(&binding, &storage.location(), &folder)?;
+            self.unpublished.add(UnpublishedDraft {
+                binding: binding.clone(),
+                storage: storage.clone(),
+                prefix: folder,
+            });
         }
         self.stop
             .race(async { Ok(storage.delete(&keys).await?) })
@@ -438,6 +436,28 @@ async fn publish(
     Ok(())
 }
 
+/// The folders of the backups that exist by objects of these keys.
+async fn whole_backups(storage: &dyn Storage, keys: &[Key]) -> Result<BTreeSet<String>, Failure> {
+    let mut folders = BTreeSet::new();
+    for key in keys {
+        if let Some(folder) = folder_of_manifest(key)
+            && storage.head(key).await?.is_some()
+        {
+            folders.insert(folder.to_owned());
+        }
+    }
+    Ok(folders)
+}
+
+/// The folder of a backup, of the key of its manifest. What others call `manifest.json` makes no backup of the folder that it lies in.
+fn folder_of_manifest(key: &Key) -> Option<&str> {
+    let (folder, name) = key.as_str().rsplit_once('/')?;
+    let mut parts = folder.rsplitn(3, '/');
+    let (id, database) = (parts.next()?, parts.next()?);
+    let is_of_backup = BackupFolder::parse(&format!("{database}/{id}")).is_ok();
+    (is_of_backup && MANIFESTS.contains(&name)).then_some(folder)
+}
+
 fn parse_key(key: &str) -> Result<Key, Failure> {
     Ok(Key::parse(key)?)
 }
@@ -447,5 +467,44 @@ fn described(info: ObjectInfo) -> Object {
         key: info.key.to_string(),
         bytes: info.bytes,
         modified: info.modified,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::storage::Folder;
+
+    #[tokio::test]
+    async fn a_backup_ends_with_its_own_manifest_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Folder::new(folder.path());
+        let id = "2026-01-17T02-00-00Z-full-0a1b2c3d";
+        let stored = [
+            "manifest.json".to_owned(),
+            "reports/manifest.json".to_owned(),
+            "app/manifest.json".to_owned(),
+            format!("{id}/manifest.json"),
+            format!("app/{id}/manifest.json"),
+            format!("app/{id}/toc.dat"),
+            format!("shop/{id}/manifest.json.age"),
+            format!("team/my%2Fapp/{id}/manifest.json"),
+            format!("app/{id}/notes/manifest.json"),
+        ];
+        let mut keys = Vec::new();
+        for key in &stored {
+            let key = Key::parse(key).unwrap();
+            let mut writer = storage.create(&key, None).await.unwrap();
+            writer.write(Bytes::from_static(b"{}")).await.unwrap();
+            writer.finish().await.unwrap();
+            keys.push(key);
+        }
+        // One that is not there ends nothing.
+        keys.push(Key::parse(&format!("gone/{id}/manifest.json")).unwrap());
+        let ending = whole_backups(&storage, &keys).await.unwrap();
+        let expected = ["app", "shop", "team/my%2Fapp"].map(|name| format!("{name}/{id}"));
+        assert_eq!(ending.into_iter().collect::<Vec<_>>(), expected);
     }
 }

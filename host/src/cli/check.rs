@@ -1,22 +1,19 @@
 //! `orchestrator check`: whether everything that the configuration names works, and what to do where it does not.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod backups;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::globals::Globals;
 use super::output::Output;
-use super::table;
-use crate::backups;
 use crate::config::{DatabaseBinding, DatabaseGrant, Grants};
 use crate::database::{self, Connection, SslMode};
-use crate::deployment_log::last_proven_by_database;
 use crate::exit;
 use crate::failure::Failure;
 use crate::jobs::Project;
@@ -41,8 +38,6 @@ struct Finding {
 
 /// A clock that is off by more makes the times of backups and of the log misleading.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
-/// Of the log, the newest runs are looked at for a proven backup.
-const RUNS: usize = 10_000;
 /// The oldest server whose catalogs are known.
 const OLDEST_SERVER: u32 = 130_000;
 /// The first major version whose catalogs are not known yet.
@@ -80,7 +75,7 @@ pub(super) async fn execute(globals: &Globals, output: &Output) -> Result<u8, Fa
     for name in project.config.storage.keys() {
         check_storage(&project, name.as_str(), &mut findings).await;
     }
-    check_backups(&project, &mut findings).await;
+    backups::check(&project, &mut findings).await;
     check_plugins(&project, &mut findings).await;
     report(&findings, output)
 }
@@ -299,64 +294,6 @@ async fn round_trip(storage: &Arc<dyn Storage>) -> Result<(), Failure> {
         )));
     }
     Ok(())
-}
-
-/// How old the newest backups are, and when one was last seen to restore. What cannot be reached was told before.
-async fn check_backups(project: &Project, findings: &mut Vec<Finding>) {
-    let now = Timestamp::now();
-    let mut newest: BTreeMap<String, i64> = BTreeMap::new();
-    for name in project.config.storage.keys() {
-        let Ok(storage) = project.storage(name.as_str()).await else {
-            continue;
-        };
-        for folder in backups::list(storage.objects.as_ref(), None)
-            .await
-            .unwrap_or_default()
-        {
-            let taken = folder.id.created().unix_seconds();
-            let known = newest.entry(folder.database).or_insert(taken);
-            *known = taken.max(*known);
-        }
-    }
-    for (database, taken) in &newest {
-        let age = SignedDuration::from_secs(now.as_second().saturating_sub(*taken));
-        findings.push(good(
-            &format!("newest backup of {database}"),
-            format!("{} old", table::duration(age)),
-        ));
-    }
-    let connection = project.log_connection().await.and_then(Result::ok);
-    let client = connection.as_ref().map(|connection| &connection.client);
-    let records = project.log.list(RUNS, client).await.unwrap_or_default();
-    let proven = last_proven_by_database(&records);
-    let databases: BTreeSet<&String> = newest.keys().chain(proven.keys()).collect();
-    let hint =
-        "`orchestrator run drill` restores the newest backup into a scratch database and proves it";
-    for database in databases {
-        let subject = format!("last proven backup of {database}");
-        let limit = project.config.proven_within;
-        findings.push(match proven.get(database) {
-            None if limit.is_none() => good(&subject, format!("none yet: {hint}")),
-            None => warning(
-                &subject,
-                "none of its backups was ever proven to restore".to_owned(),
-                hint,
-            ),
-            Some(proven) => {
-                let age = now.duration_since(proven.at);
-                let message = format!(
-                    "{}, {} ago, in {:.1} s",
-                    proven.backup,
-                    table::duration(age),
-                    proven.seconds
-                );
-                match limit {
-                    Some(limit) if age.unsigned_abs() > limit => warning(&subject, message, hint),
-                    _ => good(&subject, message),
-                }
-            }
-        });
-    }
 }
 
 async fn check_plugins(project: &Project, findings: &mut Vec<Finding>) {

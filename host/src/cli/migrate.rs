@@ -321,6 +321,9 @@ fn verify_first(
         );
         "snapshot"
     };
+    if plugin == "verify" {
+        parameters.insert("whole".to_owned(), true.into());
+    }
     request.steps.insert(
         0,
         StepRequest {

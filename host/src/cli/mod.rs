@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod daemon;
 mod demo;
+mod drill;
 mod globals;
 mod init;
 mod log;
@@ -58,6 +59,8 @@ enum Command {
     Backup(backup::BackupCommand),
     /// Restore a backup into a database
     Restore(restore::RestoreCommand),
+    /// Prove that a backup comes back: restore it into a scratch database, ask and compare what is there, and drop it
+    Drill(drill::DrillCommand),
     /// Write, apply and settle migrations
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
@@ -137,6 +140,7 @@ async fn dispatch(cli: Cli, output: &Output) -> ExitCode {
         Command::Run(command) => run::execute(command, &globals, output).await,
         Command::Backup(command) => backup::execute(command, &globals, output).await,
         Command::Restore(command) => restore::execute(command, &globals, output).await,
+        Command::Drill(command) => drill::execute(command, &globals, output).await,
         Command::Migrate(command) => migrate::execute(command, &globals, output).await,
         Command::Seed(command) => seed::execute(command, &globals, output).await,
         Command::Snapshot(command) => snapshot::execute(command, &globals, output).await,

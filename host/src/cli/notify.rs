@@ -1,7 +1,6 @@
 //! `orchestrator notify`: who is told of runs, and whether notices arrive.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use clap::{Args, Subcommand};
@@ -11,12 +10,12 @@ use super::globals::Globals;
 use super::output::Output;
 use super::table;
 use crate::config::{Config, Name, NoticeKind, Schedules};
-use crate::daemon::notifications::{
-    DeliveryOutcome, DeliveryRecord, Notice, Notifications, Phase, Recorder, TableRecorder,
-};
 use crate::exit;
 use crate::failure::Failure;
 use crate::jobs::Project;
+use crate::notifications::{
+    DeliveryOutcome, DeliveryRecord, Notice, Notifications, Phase, Recorder, TableRecorder,
+};
 use crate::schedules::Ping;
 
 #[derive(Debug, Subcommand)]
@@ -93,6 +92,10 @@ async fn test(project: &Project, command: TestCommand, output: &Output) -> Resul
         [] => config.notify.keys().cloned().collect(),
         named => targets(project, named)?,
     };
+    let mut expected: Vec<String> = names.iter().map(Name::to_string).collect();
+    for ping in &pings {
+        expected.extend([ping.url().host(), ping.url().host()]);
+    }
     let heard = Arc::new(Heard::new(project));
     let redactor = project.log.redactor().clone();
     let notifications = Notifications::start(config, redactor, heard.clone());
@@ -101,12 +104,14 @@ async fn test(project: &Project, command: TestCommand, output: &Output) -> Resul
         notifications.ping(ping, Phase::Start, None);
         notifications.ping(ping, Phase::Success, None);
     }
-    notifications.finish(patience(project)).await;
+    let patience = notifications.patience(&names, !pings.is_empty());
+    notifications.finish(patience).await;
     let records = heard.records();
-    let failed = records
+    let unknown = missing(expected, &records);
+    let all_sent = records
         .iter()
-        .any(|record| record.outcome != DeliveryOutcome::Sent);
-    output.result(&json!({ "notices": records }), || {
+        .all(|record| record.outcome == DeliveryOutcome::Sent);
+    output.result(&json!({ "notices": records, "unknown": unknown }), || {
         let line = |record: &DeliveryRecord| match &record.error {
             None => format!("{}: {}\n", record.target, record.outcome),
             Some(error) => format!(
@@ -114,13 +119,29 @@ async fn test(project: &Project, command: TestCommand, output: &Output) -> Resul
                 record.target, record.outcome, record.attempts
             ),
         };
-        records.iter().map(line).collect()
+        let lost = |target: &String| format!("{target}: it is not known what became of it\n");
+        let lines = records.iter().map(line);
+        lines.chain(unknown.iter().map(lost)).collect()
     })?;
-    Ok(if failed { exit::FAILED } else { exit::DONE })
+    Ok(match all_sent && unknown.is_empty() {
+        true => exit::DONE,
+        false => exit::FAILED,
+    })
+}
+
+/// Those of whose notices nothing was heard, as often as that is.
+fn missing(mut expected: Vec<String>, records: &[DeliveryRecord]) -> Vec<String> {
+    for record in records {
+        if let Some(index) = expected.iter().position(|name| *name == record.target) {
+            expected.swap_remove(index);
+        }
+    }
+    expected.sort();
+    expected
 }
 
 /// The switches of schedules.
-fn pings(config: &Config, named: &[String]) -> Result<Vec<Ping>, Failure> {
+pub(super) fn pings(config: &Config, named: &[String]) -> Result<Vec<Ping>, Failure> {
     if named.is_empty() {
         return Ok(Vec::new());
     }
@@ -158,20 +179,6 @@ pub(super) fn targets(project: &Project, named: &[String]) -> Result<Vec<Name>, 
         .collect()
 }
 
-/// How long a ping may take.
-const PING: Duration = Duration::from_secs(30);
-
-/// Every target gives up by itself before that.
-fn patience(project: &Project) -> Duration {
-    let longest = project
-        .config
-        .notify
-        .values()
-        .map(|target| target.timeout)
-        .max();
-    longest.unwrap_or_default().max(PING) + Duration::from_secs(5)
-}
-
 /// Hears what became of each notice, and keeps it in the table too.
 struct Heard {
     records: Mutex<Vec<DeliveryRecord>>,
@@ -199,15 +206,35 @@ impl Heard {
 
 #[async_trait]
 impl Recorder for Heard {
+    fn hear(&self, record: &DeliveryRecord) {
+        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        records.push(record.clone());
+    }
+
     async fn record(&self, records: &[DeliveryRecord]) -> Result<(), Failure> {
-        {
-            let mut known = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-            for record in records {
-                if known.iter().all(|known| known.id != record.id) {
-                    known.push(record.clone());
-                }
-            }
-        }
         self.table.record(records).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_is_no_success() {
+        let heard = DeliveryRecord {
+            id: uuid::Uuid::nil(),
+            time: jiff::Timestamp::UNIX_EPOCH,
+            target: "hc.example".to_owned(),
+            kind: "ping start".to_owned(),
+            run: None,
+            attempts: 1,
+            outcome: DeliveryOutcome::Sent,
+            error: None,
+        };
+        let expected = ["ops", "hc.example", "hc.example"].map(str::to_owned);
+        let unknown = missing(expected.to_vec(), std::slice::from_ref(&heard));
+        assert_eq!(unknown, ["hc.example", "ops"]);
+        assert!(missing(vec![heard.target.clone()], &[heard]).is_empty());
     }
 }

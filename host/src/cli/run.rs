@@ -1,16 +1,23 @@
 //! `orchestrator run JOB`, and what every command that runs a job shares.
 
+mod notices;
+
+use async_trait::async_trait;
 use clap::Args;
+use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
 use super::globals::Globals;
 use super::output::{Output, explained};
 use super::progress::Display;
 use super::{seed, signals, table};
-use crate::deployment_log::{RunRecord, Trigger};
+use crate::deployment_log::{RunRecord, Status, Trigger};
+use crate::exit;
 use crate::failure::Failure;
-use crate::jobs::{self, Consent, Project, RunOutcome, RunRequest, StepRequest};
+use crate::jobs::{self, Consent, Observer, Project, RunOutcome, RunRequest, StepRequest};
 use crate::text::indented;
+use crate::transfer::Progress;
+use notices::Listeners;
 
 #[derive(Debug, Args)]
 pub(super) struct RunCommand {
@@ -25,6 +32,11 @@ pub(super) struct RunCommand {
     /// When a migration fails after something was changed, replace the database by the backup that this run took before it
     #[arg(long)]
     auto_restore: bool,
+    /// Leave with 0, not 3, when the run is done with warnings: for engines that take every other code for a failure
+    #[arg(long)]
+    allow_warnings: bool,
+    #[command(flatten)]
+    notices: notices::NoticeFlags,
     #[command(flatten)]
     consent: ConsentFlags,
 }
@@ -62,7 +74,7 @@ pub(super) async fn execute(
     output: &Output,
 ) -> Result<u8, Failure> {
     let project = globals.open_project().await?;
-    let job = project.config.job(&command.job)?;
+    let listeners = Listeners::of(&command.notices, &project)?;
     let request = RunRequest {
         overrides: command
             .parameters
@@ -72,9 +84,21 @@ pub(super) async fn execute(
         dry_run: command.dry_run,
         consent: command.consent.into(),
         auto_restore: command.auto_restore,
-        ..RunRequest::of_job(&command.job, &job.steps, Trigger::Cli, actor())
+        ..configured(&project, &command.job)?
     };
-    run_and_report(&project, request, output).await
+    // Of what changes nothing and leaves no record, nobody is told.
+    let listeners = listeners.filter(|_| !request.dry_run);
+    let code = run_report_and_tell(&project, request, output, listeners).await?;
+    Ok(match code {
+        exit::WARNINGS if command.allow_warnings => exit::DONE,
+        code => code,
+    })
+}
+
+/// A job as the configuration has it, or as it is built in.
+pub(super) fn configured(project: &Project, job: &str) -> Result<RunRequest, Failure> {
+    let steps = &project.config.job(job)?.steps;
+    Ok(RunRequest::of_job(job, steps, Trigger::Cli, actor()))
 }
 
 /// A job of one step, as `backup create` and `restore` are.
@@ -94,11 +118,41 @@ pub(super) async fn run_and_report(
     request: RunRequest,
     output: &Output,
 ) -> Result<u8, Failure> {
+    run_report_and_tell(project, request, output, None).await
+}
+
+/// The same, and tells those who listen. What becomes of that changes neither the result nor the exit code.
+async fn run_report_and_tell(
+    project: &Project,
+    request: RunRequest,
+    output: &Output,
+    listeners: Option<Listeners>,
+) -> Result<u8, Failure> {
     let cancel = signals::cancellation()?;
     let dry_run = request.dry_run;
-    let display = Display::new(output);
-    let outcome = jobs::run(project, request, &cancel, &display).await?;
-    let document = document(project, &outcome, dry_run);
+    let watch = Watch {
+        display: Display::new(output),
+        listeners: listeners.as_ref(),
+    };
+    let outcome = jobs::run(project, request, &cancel, &watch).await;
+    if let Some(listeners) = &listeners {
+        listeners.ended(project, &outcome).await;
+    }
+    let reported = outcome.and_then(|outcome| report(project, &outcome, output, dry_run));
+    if let Some(listeners) = listeners {
+        listeners.finish(&cancel).await;
+    }
+    reported
+}
+
+/// Prints the result; the exit code.
+fn report(
+    project: &Project,
+    outcome: &RunOutcome,
+    output: &Output,
+    dry_run: bool,
+) -> Result<u8, Failure> {
+    let document = document(project, outcome, dry_run);
     if let Some(failure) = &outcome.failure {
         eprint!("{}", explained(failure));
         if output.is_json() {
@@ -116,7 +170,31 @@ pub(super) async fn run_and_report(
         .record
         .exit_code
         .and_then(|code| u8::try_from(code).ok())
-        .unwrap_or(crate::exit::FAILED))
+        .unwrap_or(exit::FAILED))
+}
+
+/// Shows a run, and tells those who listen that it has begun.
+struct Watch<'a> {
+    display: Display,
+    listeners: Option<&'a Listeners>,
+}
+
+#[async_trait]
+impl Observer for Watch<'_> {
+    async fn began(&self, record: &RunRecord) -> Result<(), Failure> {
+        if let Some(listeners) = self.listeners {
+            listeners.began(record);
+        }
+        Ok(())
+    }
+
+    fn step_began(&self, index: usize, count: usize, plugin: &str, progress: &Progress) {
+        self.display.step_began(index, count, plugin, progress);
+    }
+
+    fn step_ended(&self, index: usize, status: Status) {
+        self.display.step_ended(index, status);
+    }
 }
 
 fn document(project: &Project, outcome: &RunOutcome, dry_run: bool) -> Value {
@@ -156,6 +234,8 @@ fn summary(project: &Project, record: &RunRecord, dry_run: bool) -> String {
             text.push_str(&seed::told(result, dry_run).unwrap_or_else(|| properties(result)));
         }
     }
+    let proofs = record.facts.proven();
+    text.extend(proofs.iter().filter_map(|fact| proven(fact, &record.job)));
     for warning in &record.warnings {
         text.push_str(&format!("warning: {}\n", indented(warning)));
     }
@@ -176,6 +256,39 @@ fn summary(project: &Project, record: &RunRecord, dry_run: bool) -> String {
         ));
     }
     text
+}
+
+/// Which backup a run of this job has proven to come back, by what, and how long that took; of one fact `proven`.
+fn proven(fact: &Value, job: &str) -> Option<String> {
+    let number = |name: &str| fact.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let counted = |name: &str| table::count(number(name));
+    let age = SignedDuration::from_secs(fact.get("backup_age_seconds")?.as_i64()?);
+    let large_objects = match number("large_objects") {
+        0 => String::new(),
+        count => format!(" and {} large objects", table::count(count)),
+    };
+    let left_out = fact.get("left_out").and_then(Value::as_array);
+    let left_out: String = left_out
+        .into_iter()
+        .flatten()
+        .filter_map(|pattern| Some(format!(", without {}", indented(pattern.as_str()?))))
+        .collect();
+    let queries = match (number("queries"), job) {
+        (0, "drill") => {
+            ", and nothing asked: `queries` of the job say what has to be in it".to_owned()
+        }
+        (0, _) => String::new(),
+        (count, _) => format!(", {} queries answered", table::count(count)),
+    };
+    Some(format!(
+        "proven: {} of {}{left_out}, {} old: {} rows of {} tables{large_objects} compared{queries}\nrecovered in {:.1} s\n",
+        indented(fact.get("backup")?.as_str()?),
+        indented(fact.get("database")?.as_str()?),
+        table::duration(age),
+        counted("rows"),
+        counted("tables"),
+        fact.get("seconds")?.as_f64()?,
+    ))
 }
 
 /// A JSON object as lines `name: value`; lists of texts a line each.

@@ -238,7 +238,7 @@ fn problems(schedules: &Schedules) -> Vec<Value> {
             Some(Place::Line(_, line)) => Some(*line),
             _ => None,
         };
-        json!({ "file": problem.file(), "line": line, "message": problem.message, "hint": problem.hint })
+        json!({ "file": problem.file(), "line": line, "key": problem.key, "message": problem.message, "hint": problem.hint })
     };
     schedules.problems.iter().map(told).collect()
 }

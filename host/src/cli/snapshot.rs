@@ -1,4 +1,4 @@
-//! `orchestrator snapshot`: create, list, delete, prune, restore.
+//! `orchestrator snapshot`: create, list, pin, unpin, delete, prune, restore.
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
@@ -13,6 +13,7 @@ use crate::exit;
 use crate::failure::Failure;
 use crate::jobs::{Project, RunRequest};
 use crate::snapshots::Snapshot;
+use crate::text::indented;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SnapshotCommand {
@@ -20,6 +21,10 @@ pub(super) enum SnapshotCommand {
     Create(CreateCommand),
     /// List the snapshots of a database's server, newest first
     List(ListCommand),
+    /// Keep a snapshot, whatever a policy says, until it is unpinned
+    Pin(PinCommand),
+    /// Take the pin off a snapshot
+    Unpin(UnpinCommand),
     /// Delete snapshots
     Delete(DeleteCommand),
     /// Delete the snapshots of this program that a policy does not keep
@@ -65,6 +70,27 @@ pub(super) struct ListCommand {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct PinCommand {
+    /// Its name
+    snapshot: String,
+    /// Who needs it, and until when: up to 256 letters, digits, spaces and _.:/=+-@, which AWS keeps in a tag
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// The database whose server it is of; not needed where there is one
+    #[arg(long, short, value_name = "DATABASE")]
+    database: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UnpinCommand {
+    /// Its name
+    snapshot: String,
+    /// The database whose server it is of; not needed where there is one
+    #[arg(long, short, value_name = "DATABASE")]
+    database: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct DeleteCommand {
     /// Their names
     #[arg(required = true, value_name = "SNAPSHOT")]
@@ -84,6 +110,9 @@ pub(super) struct DeleteCommand {
 pub(super) struct PruneCommand {
     #[command(flatten)]
     policy: PolicyFlags,
+    /// Only snapshots of this kind [default: of all, each by itself]
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
     /// The database whose server they are of; not needed where there is one
     #[arg(long, short, value_name = "DATABASE")]
     database: Option<String>,
@@ -157,6 +186,19 @@ pub(super) async fn execute(
             run_and_report(&project, request, output).await
         }
         SnapshotCommand::List(command) => list(&project, command, output).await,
+        SnapshotCommand::Pin(command) => {
+            let given = [
+                ("snapshot", Some(command.snapshot.into())),
+                ("reason", Some(command.reason.into())),
+            ];
+            let request = request("pin", command.database, given);
+            run_and_report(&project, request, output).await
+        }
+        SnapshotCommand::Unpin(command) => {
+            let given = [("snapshot", Some(command.snapshot.into()))];
+            let request = request("unpin", command.database, given);
+            run_and_report(&project, request, output).await
+        }
         SnapshotCommand::Delete(command) => {
             let (database, _) = project.config.database(command.database.as_deref())?;
             if !command.dry_run && !command.yes {
@@ -206,7 +248,8 @@ async fn restore(
 
 async fn prune(project: &Project, command: PruneCommand, output: &Output) -> Result<u8, Failure> {
     let (database, _) = project.config.database(command.database.as_deref())?;
-    let mut request = request::<0>("prune", Some(database.to_string()), []);
+    let given = [("kind", command.kind.map(Value::from))];
+    let mut request = request("prune", Some(database.to_string()), given);
     let parameters: Vec<_> = command.policy.parameters().collect();
     for step in &mut request.steps {
         step.parameters.extend(parameters.clone());
@@ -263,22 +306,30 @@ async fn list(project: &Project, command: ListCommand, output: &Output) -> Resul
         if snapshots.is_empty() {
             return format!("no snapshots of {}", server.name());
         }
-        table::table(
-            &["SNAPSHOT", "STATUS", "TIME", "ENGINE", "DISK", "BY", "RUN"],
-            &["DISK"],
-            snapshots.iter().map(row).collect(),
-        )
+        let mut heads = vec!["SNAPSHOT", "STATUS", "TIME", "ENGINE", "DISK", "BY", "RUN"];
+        let mut rows: Vec<_> = snapshots.iter().map(row).collect();
+        if snapshots.iter().any(|snapshot| snapshot.pin().is_some()) {
+            heads.push("PINNED");
+            for (snapshot, row) in snapshots.iter().zip(&mut rows) {
+                row.push(pinned(snapshot));
+            }
+        }
+        table::table(&heads, &["DISK"], rows)
     })?;
     Ok(exit::DONE)
 }
 
 /// The run that a snapshot is of, by its tag.
 fn run_of(snapshot: &Snapshot) -> Option<&str> {
-    snapshot
-        .tags
-        .iter()
-        .find(|(name, _)| name == "orchestrator:run-id")
-        .map(|(_, run)| run.as_str())
+    snapshot.tag("orchestrator:run-id")
+}
+
+fn pinned(snapshot: &Snapshot) -> String {
+    match snapshot.pin() {
+        Some("") => "yes".to_owned(),
+        Some(reason) => indented(reason),
+        None => String::new(),
+    }
 }
 
 fn row(snapshot: &Snapshot) -> Vec<String> {
@@ -320,6 +371,7 @@ fn listed(snapshot: &Snapshot) -> Value {
         "gibibytes": snapshot.gibibytes,
         "automatic": snapshot.automatic,
         "encrypted": snapshot.encrypted,
+        "pinned": snapshot.pin(),
         "run_id": run_of(snapshot),
         "tags": tags,
     })

@@ -1,5 +1,6 @@
 //! The whole configuration, from wherever it comes.
 
+use super::check::{self, CheckSettings};
 use super::daemon::{self, DaemonSettings};
 use super::databases::{self, DatabaseBinding};
 use super::environment::Environment;
@@ -13,14 +14,13 @@ use super::notifications::{self, NotifyTarget};
 use super::plugins::{self, PluginGrant};
 use super::reader::{Document, Section};
 use super::reference::{
-    CHECK_PROVEN_WITHIN, ENVIRONMENT, MIGRATIONS_FOLDER, MIGRATIONS_SNAPSHOT, SCHEDULES_FOLDER,
-    SEEDS_FOLDER,
+    ENVIRONMENT, MIGRATIONS_FOLDER, MIGRATIONS_SNAPSHOT, SCHEDULES_FOLDER, SEEDS_FOLDER,
 };
 use super::storage::{self, StorageBinding};
 use crate::database::{ConnectionSettings, ProcessEnvironment};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use toml::de::DeTable;
 
 /// The file's name, looked for in the working folder and above it.
@@ -43,8 +43,8 @@ pub struct Config {
     pub log: LogSettings,
     /// Where migrations are.
     pub migrations: MigrationSettings,
-    /// `[check] proven_within`: how long ago a backup may have been proven.
-    pub proven_within: Option<Duration>,
+    /// What `orchestrator check` holds backups to.
+    pub check: CheckSettings,
     /// `[seeds] folder`: a file for each set of rows.
     pub seeds: PathBuf,
     /// How the daemon works.
@@ -63,6 +63,8 @@ pub struct Config {
     pub built_in_limits: BTreeMap<Name, Limits>,
     /// Limits of any other plugin.
     pub limits: Limits,
+    /// What `*_file` keys name.
+    value_files: Vec<PathBuf>,
 }
 
 /// `[migrations]`.
@@ -113,9 +115,20 @@ impl Config {
             folder: &folder,
             working_folder: sources.working_folder,
             process: sources.process,
+            files: RefCell::default(),
         };
         let parsed = parse(&document)?;
-        Self::read(&document.root(parsed.get_ref())?, sources)
+        let config = Self::read(&document.root(parsed.get_ref())?, sources)?;
+        Ok(Self {
+            value_files: document.files.take(),
+            ..config
+        })
+    }
+
+    /// The files that it was read from: its own, and those that `*_file` keys name. When one of them changes, it may be another.
+    /// Those of schedules are `Schedules::files`.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.file.iter().chain(&self.value_files).cloned().collect()
     }
 
     /// How careful to be with a database: what the user said, else what its address lets us presume.
@@ -197,10 +210,7 @@ impl Config {
             stated_environment: sources.environment.or(stated),
             log: log::read(root, &databases)?,
             migrations,
-            proven_within: root
-                .section("check", "check")?
-                .value::<Duration>(&CHECK_PROVEN_WITHIN)?
-                .map(|found| found.value),
+            check: check::read(root)?,
             seeds: root
                 .section("seeds", "seeds")?
                 .required(&SEEDS_FOLDER)?
@@ -218,6 +228,7 @@ impl Config {
             plugins,
             built_in_limits,
             limits,
+            value_files: Vec::new(),
         })
     }
 

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 pub struct ConfigError {
     /// Where the mistake is, when it is in one place.
     pub place: Option<Place>,
+    /// The key, as `databases.app.url`, when it is one.
+    pub key: Option<String>,
     /// The key and what is wrong with it.
     pub message: String,
     /// What to do about it.
@@ -50,8 +52,17 @@ impl ConfigError {
     ) -> Self {
         Self {
             place,
+            key: None,
             message: message.into(),
             hint: hint.into(),
+        }
+    }
+
+    /// Says which key it is about.
+    pub(super) fn about(self, key: impl Into<String>) -> Self {
+        Self {
+            key: Some(key.into()),
+            ..self
         }
     }
 }

@@ -5,6 +5,7 @@ use super::configuration::{self, Sources};
 use super::error::{ConfigError, Place};
 use super::reader::{Document, Section};
 use super::reference::{MIGRATIONS_FOLDER, PLUGIN_SHA256};
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
@@ -40,6 +41,7 @@ impl Glance {
             folder: file.parent().unwrap_or(sources.working_folder),
             working_folder: sources.working_folder,
             process: sources.process,
+            files: RefCell::default(),
         };
         let table = configuration::parse(&document)?;
         Self::read(&document, table.get_ref(), plugin).map(Some)

@@ -1,6 +1,6 @@
 //! `[daemon]`, as far as it is about HTTP: where the daemon listens, and whom it answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use super::error::{ConfigError, Problem};
@@ -17,8 +17,8 @@ pub struct HttpSettings {
     pub listen: Option<SocketAddr>,
     /// Names in the header `Host` that are answered besides this machine's own; lowercase, without a port.
     pub hosts: Vec<String>,
-    /// Whether `/metrics` asks for a token.
-    pub metrics_need_token: bool,
+    /// Whether `/metrics` asks for a token; none: where other machines reach it.
+    pub metrics_need_token: Option<bool>,
     /// By their names, which the log calls whoever used them.
     pub tokens: BTreeMap<Name, Token>,
 }
@@ -72,10 +72,7 @@ pub(super) fn read(root: &Section<'_>) -> Result<HttpSettings, ConfigError> {
     Ok(HttpSettings {
         listen,
         hosts: hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
-        metrics_need_token: match metrics {
-            Some(found) => found.value == "token",
-            None => listen.is_some_and(|address| !is_loopback(address.ip())),
-        },
+        metrics_need_token: metrics.map(|found| found.value == "token"),
         tokens,
     })
 }
@@ -102,6 +99,26 @@ fn address(text: &str, has_token: bool) -> Result<Option<SocketAddr>, Problem> {
 /// Whether only this machine reaches it.
 pub(crate) fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
+}
+
+/// Which tokens are gone from a file that cannot be used: whoever takes one out wants it to open nothing, whatever else is wrong. A text that
+/// is no TOML says nothing, nor does a digest that is somewhere else.
+pub(crate) fn gone(tokens: &BTreeMap<Name, Token>, text: &str) -> BTreeSet<Name> {
+    let Ok(root) = toml::from_str::<toml::Table>(text) else {
+        return BTreeSet::new();
+    };
+    let tokens_written = root.get("daemon").and_then(|daemon| daemon.get("tokens"));
+    let is_gone = |name: &Name, token: &Token| {
+        let written = tokens_written.and_then(|tokens| tokens.get(name.as_str()));
+        let Some(written) = written.and_then(toml::Value::as_table) else {
+            return true;
+        };
+        let text = written.get("sha256").and_then(toml::Value::as_str);
+        let digest = text.and_then(|text| digest(text.to_owned()).ok());
+        digest.is_some_and(|digest| digest != token.sha256)
+    };
+    let gone = tokens.iter().filter(|(name, token)| is_gone(name, token));
+    gone.map(|(name, _)| name.clone()).collect()
 }
 
 fn digest(text: String) -> Result<[u8; 32], Problem> {
@@ -135,11 +152,11 @@ mod tests {
     fn loopback_is_open_to_prometheus_and_other_addresses_are_not() {
         let usual = settings("");
         assert_eq!(usual.listen, Some(([127, 0, 0, 1], 8432).into()));
-        assert!(!usual.metrics_need_token && usual.tokens.is_empty());
+        assert!(usual.metrics_need_token.is_none() && usual.tokens.is_empty());
         assert_eq!(settings("[daemon]\nlisten = \"off\"\n").listen, None);
         let token = format!("[daemon.tokens.ci]\nsha256 = \"{}\"\n", "0A".repeat(32));
         let public = settings(&format!("[daemon]\nlisten = \"0.0.0.0:80\"\n{token}"));
-        assert!(public.metrics_need_token);
+        assert_eq!(public.metrics_need_token, None);
         assert_eq!(
             public.tokens["ci"],
             Token {
@@ -149,7 +166,26 @@ mod tests {
         );
         let open = "[daemon]\nlisten = \"0.0.0.0:80\"\nmetrics = \"open\"\nhosts = [\"Backups.Internal\"]\n";
         let open = settings(&format!("{open}{token}"));
-        assert!(!open.metrics_need_token);
+        assert_eq!(open.metrics_need_token, Some(false));
         assert_eq!(open.hosts, ["backups.internal"]);
+    }
+
+    #[test]
+    fn a_token_is_gone_from_a_file_that_cannot_be_used() {
+        let [old, new] = ["0a".repeat(32), "0b".repeat(32)];
+        let table =
+            |name: &str, sha256: &str| format!("[daemon.tokens.{name}]\nsha256 = \"{sha256}\"\n");
+        let tokens = settings(&(table("ci", &old) + &table("ada", &new))).tokens;
+        let gone = |text: &str| {
+            let gone = gone(&tokens, text);
+            gone.iter().map(Name::to_string).collect::<Vec<_>>()
+        };
+        let broken = "[daemon]\nlisten = \"0.0.0.0:80\"\nnonsense = 1\n";
+        assert_eq!(gone(broken), ["ada", "ci"]);
+        assert_eq!(gone(&format!("{broken}{}", table("ci", &old))), ["ada"]);
+        // Another token of the same name; and one that stands somewhere else.
+        let others = table("ci", &new) + &table("ada", "${ADA}");
+        assert_eq!(gone(&format!("{broken}{others}")), ["ci"]);
+        assert_eq!(gone("[daemon"), [""; 0], "half a file says nothing");
     }
 }

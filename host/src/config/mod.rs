@@ -8,6 +8,7 @@
 //! databases storage log daemon http notifications jobs plugins limits    one section each
 //! ```
 
+mod check;
 mod configuration;
 mod daemon;
 mod databases;
@@ -36,6 +37,7 @@ mod config_tests;
 #[cfg(test)]
 mod schedules_tests;
 
+pub use check::CheckSettings;
 pub use configuration::{Config, MigrationSettings, Sources};
 pub use daemon::DaemonSettings;
 pub use databases::DatabaseBinding;

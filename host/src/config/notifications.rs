@@ -10,7 +10,7 @@ use super::reference::{
 use crate::secret_url::SecretUrl;
 use lettre::message::Mailbox;
 use reqwest::header::{HeaderName, HeaderValue};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -153,6 +153,68 @@ impl Channel {
             }
         }
     }
+
+    /// Whether secrets of its headers can be read on their way to another machine.
+    pub fn exposes_headers(&self) -> bool {
+        let Self::Webhook { url, headers } = self else {
+            return false;
+        };
+        let url = url.expose().ok();
+        let is_readable = url
+            .is_some_and(|url| url.scheme() == "http" && !url.host_str().is_some_and(is_loopback));
+        is_readable && !headers.is_empty()
+    }
+}
+
+/// Whether both tell the same people in the same way, secrets included.
+impl PartialEq for Channel {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Webhook { url, headers },
+                Self::Webhook {
+                    url: to,
+                    headers: with,
+                },
+            ) => {
+                let is_same =
+                    |((name, value), (other, its)): (&(HeaderName, _), &(HeaderName, _))| {
+                        name == other && is_same_secret(value, its)
+                    };
+                url == to && headers.len() == with.len() && headers.iter().zip(with).all(is_same)
+            }
+            (Self::Slack { url }, Self::Slack { url: to }) => url == to,
+            (Self::Email(email), Self::Email(other)) => email == other,
+            _ => false,
+        }
+    }
+}
+
+impl PartialEq for EmailSettings {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            host,
+            port,
+            encryption,
+            login,
+            from,
+            to,
+        } = self;
+        let is_same_login = match (login, &other.login) {
+            (Some((user, password)), Some((name, secret))) => {
+                user == name && is_same_secret(password, secret)
+            }
+            (None, None) => true,
+            _ => false,
+        };
+        is_same_login
+            && (host, port, encryption) == (&other.host, &other.port, &other.encryption)
+            && (from, to) == (&other.from, &other.to)
+    }
+}
+
+fn is_same_secret(one: &SecretString, other: &SecretString) -> bool {
+    one.expose_secret() == other.expose_secret()
 }
 
 pub(super) fn read(root: &Section<'_>) -> Result<BTreeMap<Name, NotifyTarget>, ConfigError> {
@@ -341,6 +403,7 @@ fn parse_server(text: &str) -> Result<(String, u16, SmtpEncryption), Problem> {
 fn is_loopback(host: &str) -> bool {
     host == "localhost"
         || host
+            .trim_matches(['[', ']'])
             .parse::<std::net::IpAddr>()
             .is_ok_and(|address| address.is_loopback())
 }
@@ -352,4 +415,54 @@ fn mailbox(text: &str) -> Result<Mailbox, Problem> {
     }
     text.parse()
         .map_err(|_| Problem::new(format!("{text:?} is no e-mail address"), hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn webhook(url: &str, header: &str) -> Channel {
+        let name = HeaderName::from_static("authorization");
+        let headers = [header].into_iter().filter(|header| !header.is_empty());
+        Channel::Webhook {
+            url: SecretUrl::parse(url).unwrap(),
+            headers: headers
+                .map(|value| (name.clone(), value.to_owned().into()))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn headers_travel_unencrypted() {
+        for (url, header, expected) in [
+            ("http://hooks.example.org/x", "Bearer x", true),
+            ("http://10.0.0.7/x", "Bearer x", true),
+            ("http://hooks.example.org/x", "", false),
+            ("https://hooks.example.org/x", "Bearer x", false),
+            ("http://localhost:8080/x", "Bearer x", false),
+            ("http://127.0.0.1/x", "Bearer x", false),
+            ("http://[::1]:8080/x", "Bearer x", false),
+        ] {
+            assert_eq!(webhook(url, header).exposes_headers(), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_channel_with_another_secret_is_another() {
+        let one = webhook("https://h/x", "a");
+        assert!(one == webhook("https://h/x", "a"));
+        assert!(one != webhook("https://h/x", "b") && one != webhook("https://h/y", "a"));
+        assert!(one != webhook("https://h/x", ""));
+        let mail = |password: &str| {
+            Channel::Email(EmailSettings {
+                host: "h".to_owned(),
+                port: 25,
+                encryption: SmtpEncryption::Tls,
+                login: Some(("u".to_owned(), password.to_owned().into())),
+                from: "a@example.org".parse().unwrap(),
+                to: vec!["b@example.org".parse().unwrap()],
+            })
+        };
+        assert!(mail("a") == mail("a") && mail("a") != mail("b") && mail("a") != one);
+    }
 }

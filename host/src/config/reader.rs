@@ -5,6 +5,7 @@ use super::name::Name;
 use super::reference::{Key, Kind, names_in};
 use super::value::{Value, wrong_kind};
 use crate::database::ProcessEnvironment;
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -20,6 +21,8 @@ pub(super) struct Document<'a> {
     /// Relative paths of variables start here.
     pub(super) working_folder: &'a Path,
     pub(super) process: &'a ProcessEnvironment,
+    /// Further files that values were read from so far.
+    pub(super) files: RefCell<Vec<PathBuf>>,
 }
 
 /// One table of the file, or its absence, where variables and defaults still count.
@@ -41,23 +44,19 @@ pub(super) struct Found<T> {
 impl<'a> Document<'a> {
     /// The whole file. The names directly in it are checked.
     pub(super) fn root(&'a self, table: &'a DeTable<'a>) -> Result<Section<'a>, ConfigError> {
-        self.root_of(table, "")
+        let root = self.unchecked(table);
+        root.check_names("")?;
+        Ok(root)
     }
 
-    /// The whole file, where it is another than the configuration's; `known` is the table of the reference whose names it may hold.
-    pub(super) fn root_of(
-        &'a self,
-        table: &'a DeTable<'a>,
-        known: &str,
-    ) -> Result<Section<'a>, ConfigError> {
-        let root = Section {
+    /// The whole file, where it is another than the configuration's. `strangers` checks the names in it.
+    pub(super) fn unchecked(&'a self, table: &'a DeTable<'a>) -> Section<'a> {
+        Section {
             document: self,
             path: String::new(),
             table: Some(table),
             place: None,
-        };
-        root.check_names(known)?;
-        Ok(root)
+        }
     }
 
     /// The place of a part of the text.
@@ -76,29 +75,32 @@ impl<'a> Document<'a> {
 impl<'a> Section<'a> {
     /// A table below this one; `known` is the table of the reference whose names it may hold.
     pub(super) fn section(&self, name: &str, known: &str) -> Result<Section<'a>, ConfigError> {
+        let section = self.unchecked(name)?;
+        section.check_names(known)?;
+        Ok(section)
+    }
+
+    /// A table below this one. `strangers` checks the names in it.
+    pub(super) fn unchecked(&self, name: &str) -> Result<Section<'a>, ConfigError> {
         let path = self.path_of(name);
-        let section = match self.entry(name) {
-            None => Section {
+        let Some((place, value)) = self.entry(name) else {
+            return Ok(Section {
                 document: self.document,
                 path,
                 table: None,
                 place: self.place.clone(),
-            },
-            Some((place, value)) => {
-                let table = value.get_ref().as_table();
-                let table = table.ok_or_else(|| {
-                    problem_at(place.clone(), &path, wrong_kind("a table", value.get_ref()))
-                })?;
-                Section {
-                    document: self.document,
-                    path,
-                    table: Some(table),
-                    place,
-                }
-            }
+            });
         };
-        section.check_names(known)?;
-        Ok(section)
+        let table = value.get_ref().as_table();
+        let table = table.ok_or_else(|| {
+            problem_at(place.clone(), &path, wrong_kind("a table", value.get_ref()))
+        })?;
+        Ok(Section {
+            document: self.document,
+            path,
+            table: Some(table),
+            place,
+        })
     }
 
     /// The tables of the user's choice below a table: `[databases.app]`, `[databases.other]`.
@@ -196,6 +198,7 @@ impl<'a> Section<'a> {
             return Err(file.problem(problem));
         }
         let path = &file.value;
+        self.document.files.borrow_mut().push(path.clone());
         match std::fs::read_to_string(path) {
             Ok(text) if text.trim().is_empty() => Err(file.problem(Problem::new(
                 format!("the file {} is empty", path.display()),
@@ -234,6 +237,7 @@ impl<'a> Section<'a> {
             kind => format!("write {} = …: {kind}", key.name()),
         };
         self.problem(Problem::new(format!("{} is missing", key.name()), hint))
+            .about(self.path_of(key.name()))
     }
 
     fn in_variable<T: Value>(&self, key: &Key) -> Result<Option<Found<T>>, ConfigError> {
@@ -265,27 +269,28 @@ impl<'a> Section<'a> {
         Some((self.document.place(key.span().start), value))
     }
 
-    fn check_names(&self, known: &str) -> Result<(), ConfigError> {
+    /// Complains about each name in this table that is none of the reference's table `known`.
+    pub(super) fn strangers(&self, known: &str) -> Vec<ConfigError> {
         let Some(known) = names_in(known) else {
-            return Ok(());
+            return Vec::new();
         };
-        for (name, _) in self.table.into_iter().flat_map(|table| table.iter()) {
-            let text = name.get_ref().as_ref();
-            if !known.contains(&text) {
-                let what = if self.path.is_empty() {
-                    "key".to_owned()
-                } else {
-                    format!("key in [{}]:", self.path)
-                };
-                let problem = Problem::unknown(&what, text, known.iter().copied());
-                return Err(ConfigError::new(
-                    self.document.place(name.span().start),
-                    problem.message,
-                    problem.hint,
-                ));
-            }
-        }
-        Ok(())
+        let what = match self.path.as_str() {
+            "" => "key".to_owned(),
+            path => format!("key in [{path}]:"),
+        };
+        let names = self.table.into_iter().flat_map(|table| table.keys());
+        let strange = names.filter(|name| !known.contains(&name.get_ref().as_ref()));
+        let complain = |name: &Spanned<std::borrow::Cow<'_, str>>| {
+            let problem = Problem::unknown(&what, name.get_ref(), known.iter().copied());
+            let place = self.document.place(name.span().start);
+            ConfigError::new(place, problem.message, problem.hint)
+                .about(self.path_of(name.get_ref()))
+        };
+        strange.map(complain).collect()
+    }
+
+    fn check_names(&self, known: &str) -> Result<(), ConfigError> {
+        self.strangers(known).into_iter().next().map_or(Ok(()), Err)
     }
 
     fn path_of(&self, name: &str) -> String {
@@ -318,5 +323,5 @@ pub(super) fn problem_at(place: Option<Place>, path: &str, problem: Problem) -> 
     if path.is_empty() {
         return ConfigError::new(place, problem.message, problem.hint);
     }
-    ConfigError::new(place, format!("{path}: {}", problem.message), problem.hint)
+    ConfigError::new(place, format!("{path}: {}", problem.message), problem.hint).about(path)
 }

@@ -252,7 +252,7 @@ keys! {
     LOG_STATE = "log.state", Kind::Path, Some(".orchestrator"),
         "The folder of the journal of runs, of locks and caches on this machine.";
     LOG_MARKDOWN = "log.markdown", Kind::Path, Some("DEPLOYMENT_LOG.md"),
-        "The deployment log for people.";
+        "The deployment log for people: its newest 1,000 entries; older ones go to files of their months beside it, as `DEPLOYMENT_LOG-2026-11.md`.";
     LOG_REPORTS = "log.reports", Kind::Path, Some("reports"),
         "The folder of one report for each run.";
 
@@ -261,8 +261,12 @@ keys! {
     MIGRATIONS_SNAPSHOT = "migrations.snapshot", Kind::OneOf(&["backup", "rds", "both"]), Some("backup"),
         "What pre-migrate and deploy take first: a backup that is read back, a snapshot of the server by AWS RDS, or both.";
 
+    CHECK_BACKUP_WITHIN = "check.backup_within", Kind::Duration, None,
+        "`orchestrator check` warns when the newest backup of a database is older: 26h, where one is taken every day. Left out, it tells the age alone.";
     CHECK_PROVEN_WITHIN = "check.proven_within", Kind::Duration, None,
-        "`orchestrator check` warns when no backup was proven to restore for longer, by a drill or by `backup verify --deep`: 168h. Left out, it tells the age alone.";
+        "`orchestrator check` warns when no backup was proven to restore for longer, by a drill or by `backup verify --deep`, or when the proven one is older itself: 168h. Left out, it tells both ages alone.";
+    CHECK_WITHOUT_BACKUPS = "check.without_backups", Kind::Texts, None,
+        "Databases that need no backup, for which `orchestrator check` does not warn: a spare server's for drills, one that is no more.";
 
     SEEDS_FOLDER = "seeds.folder", Kind::Path, Some("seeds"),
         "The folder of seeds: a file for each set of rows.";

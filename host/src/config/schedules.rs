@@ -17,6 +17,7 @@ use crate::plugins::{Inspection, builtin};
 use crate::schedules::{Cron, Missed, Overlap, Ping, Retry, Schedule};
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Json};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,8 +28,10 @@ use toml::de::DeValue;
 pub struct Schedules {
     /// Those without a mistake.
     pub schedules: BTreeMap<Name, Schedule>,
-    /// What is wrong with the others: one for each file, or for the folder. `ConfigError::file` says which.
+    /// Each mistake in the others, or what is wrong with the folder. `ConfigError::file` says where.
     pub problems: Vec<ConfigError>,
+    /// What was read, with or without a mistake: the files of the folder, and those that `*_file` keys name.
+    pub files: Vec<PathBuf>,
 }
 
 impl Schedules {
@@ -42,8 +45,8 @@ impl Schedules {
         match files(&config.schedules) {
             Ok(files) => Self::read_files(config, &files, process),
             Err(problem) => Self {
-                schedules: BTreeMap::new(),
                 problems: vec![problem],
+                ..Self::default()
             },
         }
     }
@@ -68,9 +71,10 @@ impl Schedules {
     pub fn read_files(config: &Config, files: &[PathBuf], process: &ProcessEnvironment) -> Self {
         let mut all = Self::default();
         for file in files {
-            match read_file(config, file, process) {
+            all.files.push(file.clone());
+            match read_file(config, file, process, &mut all.files) {
                 Ok((schedule, place)) => all.add(schedule, place),
-                Err(problem) => all.problems.push(problem),
+                Err(mut mistakes) => all.problems.append(&mut mistakes),
             }
         }
         all
@@ -78,15 +82,18 @@ impl Schedules {
 
     fn add(&mut self, schedule: Schedule, place: Option<Place>) {
         match self.schedules.get(&schedule.name) {
-            Some(other) => self.problems.push(ConfigError::new(
-                place.or(Some(Place::File(schedule.file.clone()))),
-                format!(
-                    "name: {} is another schedule already, in {}",
-                    schedule.name,
-                    other.file.display()
-                ),
-                "give one of the two another name",
-            )),
+            Some(other) => {
+                let problem = ConfigError::new(
+                    place.or(Some(Place::File(schedule.file.clone()))),
+                    format!(
+                        "name: {} is another schedule already, in {}",
+                        schedule.name,
+                        other.file.display()
+                    ),
+                    "give one of the two another name",
+                );
+                self.problems.push(problem.about(SCHEDULE_NAME.name()));
+            }
             None => {
                 self.schedules.insert(schedule.name.clone(), schedule);
             }
@@ -122,18 +129,50 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     Ok(files)
 }
 
-/// The schedule, and where its name is given.
+/// What is wrong with a file so far. A value with a mistake is none, and the reading goes on.
+#[derive(Default)]
+struct Mistakes(Vec<ConfigError>);
+
+impl Mistakes {
+    /// The value, or one mistake more.
+    fn sift<T>(&mut self, read: Result<T, ConfigError>) -> Option<T> {
+        match read {
+            Ok(value) => Some(value),
+            Err(mistake) => {
+                self.0.push(mistake);
+                None
+            }
+        }
+    }
+
+    /// In the order of the file. A mistake without a line of its own (a key is missing) is still one of this file, and comes first.
+    fn of_file(self, file: &Path) -> Vec<ConfigError> {
+        let mut mistakes = self.0;
+        for mistake in &mut mistakes {
+            let place = mistake.place.take();
+            mistake.place = place.or(Some(Place::File(file.to_path_buf())));
+        }
+        mistakes.sort_by_key(|mistake| match &mistake.place {
+            Some(Place::Line(_, line)) => *line,
+            _ => 0,
+        });
+        mistakes
+    }
+}
+
+/// The schedule, and where its name is given; or every mistake.
 fn read_file(
     config: &Config,
     file: &Path,
     process: &ProcessEnvironment,
-) -> Result<(Schedule, Option<Place>), ConfigError> {
+    files: &mut Vec<PathBuf>,
+) -> Result<(Schedule, Option<Place>), Vec<ConfigError>> {
     let text = std::fs::read_to_string(file).map_err(|error| {
-        ConfigError::new(
+        vec![ConfigError::new(
             Some(Place::File(file.to_path_buf())),
             format!("reading the schedule: {error}"),
             "check that this user may read it, and that it is text",
-        )
+        )]
     })?;
     let document = Document {
         file: Some(file),
@@ -141,92 +180,117 @@ fn read_file(
         folder: &config.folder,
         working_folder: &config.folder,
         process,
+        files: RefCell::default(),
     };
-    let table = parse(&document)?;
-    let root = document.root_of(table.get_ref(), SCHEDULE)?;
-    // A mistake without a line of its own (a key is missing) is still one of this file.
-    let schedule = schedule(&root, config, file).map_err(|mut problem| {
-        problem.place = problem.place.or(Some(Place::File(file.to_path_buf())));
-        problem
-    })?;
-    Ok((
-        schedule,
-        root.raw(&SCHEDULE_NAME).and_then(|(place, _)| place),
-    ))
+    let table = parse(&document).map_err(|problem| vec![problem])?;
+    let root = document.unchecked(table.get_ref());
+    let mut mistakes = Mistakes::default();
+    let schedule = schedule(&root, config, file, &mut mistakes);
+    files.append(&mut document.files.borrow_mut());
+    let place = root.raw(&SCHEDULE_NAME).and_then(|(place, _)| place);
+    match schedule {
+        Some(schedule) if mistakes.0.is_empty() => Ok((schedule, place)),
+        _ => Err(mistakes.of_file(file)),
+    }
 }
 
-fn schedule(root: &Section<'_>, config: &Config, file: &Path) -> Result<Schedule, ConfigError> {
-    let name = match root.value::<String>(&SCHEDULE_NAME)? {
-        Some(found) => found.try_map(|name| Name::parse(&name))?,
-        None => name_of(file)?,
-    };
-    let cron = root.required::<String>(&SCHEDULE_CRON)?.try_map(|text| {
-        Cron::parse(&text).map_err(|error| Problem::new(error.message, error.hint))
-    })?;
-    let time_zone = root
-        .required::<String>(&SCHEDULE_TIME_ZONE)?
-        .try_map(|name| time_zone(&name))?;
-    let (job_name, job) = root.required::<String>(&SCHEDULE_JOB)?.try_map(|name| {
-        let known = || config.jobs.keys().map(Name::as_str);
-        let job = config.jobs.get_key_value(name.as_str());
-        job.ok_or_else(|| Problem::unknown("job", &name, known()))
-    })?;
-    let notify = match root.value::<Vec<String>>(&SCHEDULE_NOTIFY)? {
-        Some(found) => {
-            let known = |name: &String| {
-                let target = config.notify.get_key_value(name.as_str());
-                target.map(|(name, _)| name.clone()).ok_or_else(|| {
-                    Problem::unknown(
-                        "notify target",
-                        name,
-                        config.notify.keys().map(Name::as_str),
-                    )
-                })
-            };
-            found.try_map(|names| names.iter().map(known).collect())?
-        }
-        None => Vec::new(),
-    };
-    let duration = |key| -> Result<Option<Duration>, ConfigError> {
-        Ok(root.value::<Duration>(key)?.map(|found| found.value))
-    };
-    let is = |key, word: &str| -> Result<bool, ConfigError> {
-        Ok(root.required::<String>(key)?.value == word)
-    };
-    Ok(Schedule {
-        name,
+/// None only where there is a mistake.
+fn schedule(
+    root: &Section<'_>,
+    config: &Config,
+    file: &Path,
+    mistakes: &mut Mistakes,
+) -> Option<Schedule> {
+    mistakes.0.append(&mut root.strangers(SCHEDULE));
+    let name = mistakes.sift(name(root, file));
+    let cron = mistakes.sift(cron(root));
+    let zone = mistakes.sift(zone(root));
+    let job = mistakes.sift(job(root, config));
+    let parameters = parameters(root, job, mistakes);
+    let notify = notify(root, config, mistakes);
+    let description = mistakes.sift(root.value(&SCHEDULE_DESCRIPTION));
+    let enabled = mistakes.sift(root.required(&SCHEDULE_ENABLED));
+    let jitter = mistakes.sift(root.value(&SCHEDULE_JITTER));
+    let timeout = mistakes.sift(root.value(&SCHEDULE_TIMEOUT));
+    let retry = retry(root, mistakes);
+    let overlap = mistakes.sift(root.required::<String>(&SCHEDULE_OVERLAP));
+    let missed = mistakes.sift(root.required::<String>(&SCHEDULE_MISSED));
+    let ping = mistakes.sift(ping(root));
+    Some(Schedule {
+        name: name?,
         file: file.to_path_buf(),
-        description: root.value(&SCHEDULE_DESCRIPTION)?.map(|found| found.value),
-        enabled: root.required(&SCHEDULE_ENABLED)?.value,
-        cron,
-        time_zone,
-        job: job_name.clone(),
-        parameters: parameters(root, job_name, job)?,
-        jitter: duration(&SCHEDULE_JITTER)?.unwrap_or_default(),
-        timeout: duration(&SCHEDULE_TIMEOUT)?,
-        retry: retry(root)?,
-        overlap: match is(&SCHEDULE_OVERLAP, Overlap::Queue.as_str())? {
+        description: description?.map(|found| found.value),
+        enabled: enabled?.value,
+        cron: cron?,
+        time_zone: zone?,
+        job: job?.0.clone(),
+        parameters,
+        jitter: jitter?.map(|found| found.value).unwrap_or_default(),
+        timeout: timeout?.map(|found| found.value),
+        retry: retry?,
+        overlap: match overlap?.value == Overlap::Queue.as_str() {
             true => Overlap::Queue,
             false => Overlap::Skip,
         },
-        missed: match is(&SCHEDULE_MISSED, Missed::Skip.as_str())? {
+        missed: match missed?.value == Missed::Skip.as_str() {
             true => Missed::Skip,
             false => Missed::Once,
         },
         notify,
-        ping: ping(root)?,
+        ping: ping?,
     })
 }
 
-fn name_of(file: &Path) -> Result<Name, ConfigError> {
+fn name(root: &Section<'_>, file: &Path) -> Result<Name, ConfigError> {
+    if let Some(found) = root.value::<String>(&SCHEDULE_NAME)? {
+        return found.try_map(|name| Name::parse(&name));
+    }
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     Name::parse(&stem).map_err(|problem| {
-        ConfigError::new(
+        let problem = ConfigError::new(
             Some(Place::File(file.to_path_buf())),
             format!("the file's name: {}", problem.message),
             format!("write name = …, or rename the file: {}", problem.hint),
-        )
+        );
+        problem.about(SCHEDULE_NAME.name())
     })
+}
+
+fn cron(root: &Section<'_>) -> Result<Cron, ConfigError> {
+    root.required::<String>(&SCHEDULE_CRON)?
+        .try_map(|text| Cron::parse(&text).map_err(|error| Problem::new(error.message, error.hint)))
+}
+
+fn zone(root: &Section<'_>) -> Result<TimeZone, ConfigError> {
+    root.required::<String>(&SCHEDULE_TIME_ZONE)?
+        .try_map(|name| time_zone(&name))
+}
+
+fn job<'a>(root: &Section<'_>, config: &'a Config) -> Result<(&'a Name, &'a Job), ConfigError> {
+    root.required::<String>(&SCHEDULE_JOB)?.try_map(|name| {
+        let known = || config.jobs.keys().map(Name::as_str);
+        let job = config.jobs.get_key_value(name.as_str());
+        job.ok_or_else(|| Problem::unknown("job", &name, known()))
+    })
+}
+
+/// Those that are known.
+fn notify(root: &Section<'_>, config: &Config, mistakes: &mut Mistakes) -> Vec<Name> {
+    let Some(Some(found)) = mistakes.sift(root.value::<Vec<String>>(&SCHEDULE_NOTIFY)) else {
+        return Vec::new();
+    };
+    let mut names = Vec::new();
+    for name in &found.value {
+        match config.notify.get_key_value(name.as_str()) {
+            Some((name, _)) => names.push(name.clone()),
+            None => {
+                let known = config.notify.keys().map(Name::as_str);
+                let problem = Problem::unknown("notify target", name, known);
+                mistakes.0.push(found.problem(problem));
+            }
+        }
+    }
+    names
 }
 
 fn time_zone(name: &str) -> Result<TimeZone, Problem> {
@@ -247,37 +311,45 @@ fn time_zone(name: &str) -> Result<TimeZone, Problem> {
     })
 }
 
+/// Those without a mistake. Of an unknown job it is not known what it takes.
 fn parameters(
     root: &Section<'_>,
-    name: &Name,
-    job: &Job,
-) -> Result<Map<String, Json>, ConfigError> {
+    job: Option<(&Name, &Job)>,
+    mistakes: &mut Mistakes,
+) -> Map<String, Json> {
+    let mut parameters = Map::new();
     let Some((place, value)) = root.raw(&SCHEDULE_PARAMETERS) else {
-        return Ok(Map::new());
+        return parameters;
     };
     let path = SCHEDULE_PARAMETERS.name();
     let DeValue::Table(table) = value else {
-        return Err(problem_at(place, path, wrong_kind("a table", value)));
+        let problem = problem_at(place, path, wrong_kind("a table", value));
+        mistakes.0.push(problem);
+        return parameters;
     };
-    let known = known_parameters(job);
-    let mut parameters = Map::new();
+    let known = job.and_then(|(name, job)| Some((name, known_parameters(job)?)));
     for (key, value) in table {
         let key_name = key.get_ref().as_ref();
         let at = |problem| {
             let place = root.document.place(key.span().start);
             problem_at(place, &format!("{path}.{key_name}"), problem)
         };
-        if let Some(known) = &known
+        if let Some((name, known)) = &known
             && !known.contains(key_name)
         {
             let what = format!("parameter of the job {name}:");
             let known = known.iter().map(String::as_str);
-            return Err(at(Problem::unknown(&what, key_name, known)));
+            mistakes
+                .0
+                .push(at(Problem::unknown(&what, key_name, known)));
+            continue;
         }
-        let value = json(value.get_ref(), root.document).map_err(at)?;
-        parameters.insert(key_name.to_owned(), value);
+        let value = json(value.get_ref(), root.document).map_err(at);
+        if let Some(value) = mistakes.sift(value) {
+            parameters.insert(key_name.to_owned(), value);
+        }
     }
-    Ok(parameters)
+    parameters
 }
 
 /// What the steps' plugins take. None where one of them is not built in: its manifest is in a file that the step reads when it runs.
@@ -296,22 +368,26 @@ fn known_parameters(job: &Job) -> Option<BTreeSet<String>> {
     Some(known)
 }
 
-fn retry(root: &Section<'_>) -> Result<Retry, ConfigError> {
-    let section = root.section("retry", "<schedule>.retry")?;
+fn retry(root: &Section<'_>, mistakes: &mut Mistakes) -> Option<Retry> {
+    let section = mistakes.sift(root.unchecked("retry"))?;
+    mistakes
+        .0
+        .append(&mut section.strangers("<schedule>.retry"));
     let waits = section.gives(&RETRY_BACKOFF) || section.gives(&RETRY_MAX_BACKOFF);
     if waits && !section.gives(&RETRY_ATTEMPTS) {
-        return Err(section.missing(&RETRY_ATTEMPTS));
+        mistakes.0.push(section.missing(&RETRY_ATTEMPTS));
     }
-    let attempts = section.required(&RETRY_ATTEMPTS)?.value;
-    let backoff: Duration = section.required(&RETRY_BACKOFF)?.value;
-    let longest = section.required::<Duration>(&RETRY_MAX_BACKOFF)?;
+    let attempts = mistakes.sift(section.required::<u32>(&RETRY_ATTEMPTS));
+    let backoff = mistakes.sift(section.required::<Duration>(&RETRY_BACKOFF));
+    let longest = mistakes.sift(section.required::<Duration>(&RETRY_MAX_BACKOFF));
+    let (attempts, backoff, longest) = (attempts?.value, backoff?.value, longest?);
     if longest.value < backoff && section.gives(&RETRY_MAX_BACKOFF) {
-        return Err(longest.problem(Problem::new(
+        mistakes.0.push(longest.problem(Problem::new(
             "it is shorter than backoff",
             "the wait grows from backoff to max_backoff",
         )));
     }
-    Ok(Retry {
+    Some(Retry {
         attempts,
         backoff,
         max_backoff: longest.value.max(backoff),

@@ -241,6 +241,90 @@ fn mistakes() {
 }
 
 #[test]
+fn all_mistakes_of_a_file_are_told_at_once() {
+    let text = "cron = \"60 * * * *\"\ntime_zone = \"Europe/Berln\"\njob = \"nightly\"\ntimezone = \"UTC\"\noverlap = \"wait\"\n\
+        notify = [\"opps\", \"ops\", \"male\"]\nping_file = \"nowhere\"\njitter = \"soon\"\n[retry]\natempts = 2\nbackoff = \"x\"\n\
+        [parameters]\njbos = 4\njobs = nan\n";
+    let (all, told) = read(&[
+        ("a.toml", text),
+        ("b.toml", "name = \"2\"\nnotify = [\"opps\"]\n"),
+    ]);
+    assert!(all.schedules.is_empty());
+    let (_, reason) = told.split_once("reading ").unwrap();
+    let reason = reason.split_once(" | ").unwrap().0;
+    assert_snapshot!(told.replace(reason, "…"), @r#"
+    a.toml:1: cron: "60 * * * *" is no cron expression: the minute 60 is not within 0 to 59 | write 0 to 59; *, */n, a-b and lists with commas serve too
+    a.toml:2: time_zone: unknown time zone "Europe/Berln" | did you mean "Europe/Berlin"?
+    a.toml:4: unknown key "timezone" | did you mean "time_zone"?
+    a.toml:5: overlap: "wait" is none of skip, queue | write one of skip, queue
+    a.toml:6: notify: unknown notify target "opps" | did you mean "ops"?
+    a.toml:6: notify: unknown notify target "male" | there are: mail, ops
+    a.toml:7: ping_file: reading … | check the path, and that this user may read it
+    a.toml:8: jitter: "soon" is no duration | write it as 90s, 15m or 1h30m
+    a.toml:9: retry: attempts is missing | write attempts = …: whole number
+    a.toml:10: unknown key in [retry]: "atempts" | did you mean "attempts"?
+    a.toml:11: retry.backoff: "x" is no duration | write it as 90s, 15m or 1h30m
+    a.toml:13: parameters.jbos: unknown parameter of the job nightly: "jbos" | did you mean "jobs"?
+    a.toml:14: parameters.jobs: a number is infinite or none | write a finite number
+    b.toml: cron is missing | write cron = …: text
+    b.toml: job is missing | write job = …: text
+    b.toml:1: name: "2" is no name | begin with a letter, go on with letters, digits, - and _; at most 63 characters
+    b.toml:2: notify: unknown notify target "opps" | did you mean "ops"?
+    "#);
+    let keys: Vec<&str> = all
+        .problems
+        .iter()
+        .map(|problem| problem.key.as_deref().unwrap())
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "cron",
+            "time_zone",
+            "timezone",
+            "overlap",
+            "notify",
+            "notify",
+            "ping_file",
+            "jitter",
+            "retry.attempts",
+            "retry.atempts",
+            "retry.backoff",
+            "parameters.jbos",
+            "parameters.jobs",
+            "cron",
+            "job",
+            "name",
+            "notify"
+        ]
+    );
+}
+
+#[test]
+fn files_that_it_was_read_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("ping"), "https://hc.example/hunter2\n").unwrap();
+    std::fs::write(path("hook"), "https://h/hunter2\n").unwrap();
+    let good = "cron = \"@daily\"\njob = \"nightly\"\nping_file = \"ping\"\n";
+    let broken = "ping_file = \"nowhere\"\n";
+    let read = read_in(folder.path(), &[("a.toml", good), ("b.toml", broken)]);
+    // Also what cannot be read: it may be there later.
+    let expected = ["schedules/a.toml", "ping", "schedules/b.toml", "nowhere"];
+    assert_eq!(read.files, expected.map(path));
+    let process = ProcessEnvironment::of(VARIABLES);
+    let sources = Sources {
+        file: None,
+        environment: None,
+        working_folder: folder.path(),
+        process: &process,
+    };
+    let text = "[notify.ops]\nkind = \"slack\"\nurl_file = \"hook\"\n";
+    let config = Config::parse(text, Some(&path("orchestrator.toml")), &sources).unwrap();
+    assert_eq!(config.files(), ["orchestrator.toml", "hook"].map(path));
+}
+
+#[test]
 fn parameters_of_other_plugins_are_not_known_here() {
     let text =
         "cron = \"@daily\"\njob = \"own\"\nparameters = { anything = [1, { a = \"${WHEN}\" }] }\n";

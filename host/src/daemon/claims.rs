@@ -4,21 +4,27 @@
 //! take the fire over. Times of leases are the server's, so that no daemon's clock matters. What has ended is never begun again: each write
 //! names the owner and the attempt that it is for, and changes nothing when these are not the row's any more.
 
+mod last;
 mod layout;
 mod server;
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio_postgres::types::Type;
+use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use super::decision::Known;
 use crate::deployment_log::Status;
 use crate::failure::{Failure, FailureKind};
+use crate::jobs::Project;
 use crate::schedules::Schedule;
 
-pub use server::Server;
+pub use last::{Standing, standing};
+use server::Parameter;
+pub use server::{PATIENCE, Server};
 
 /// One fire that this daemon answers for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +39,8 @@ pub struct Claim {
     pub runs: i32,
     /// How many fires before it nobody has run.
     pub passed_over: i32,
+    /// When this daemon asked for it, by the process's own clock: the lease runs from no earlier moment.
+    pub asked: Instant,
 }
 
 /// How a fire ended.
@@ -44,15 +52,13 @@ pub struct Ending {
     pub message: Option<String>,
 }
 
-/// The last fire of a schedule that somebody has answered for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LastFire {
-    /// When it should have been.
-    pub fire: Timestamp,
-    /// `Running` while somebody works on it.
-    pub status: Status,
-    /// Its newest run.
-    pub run: Option<Uuid>,
+/// What daemons that are gone have left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// This daemon's from now on.
+    pub claims: Vec<Claim>,
+    /// Nobody's any more: too many daemons have died at them.
+    pub given_up: Vec<Claim>,
 }
 
 /// What became of an attempt to claim.
@@ -64,33 +70,62 @@ pub enum Claimed {
     Theirs,
 }
 
+/// The earlier fires of a schedule that are being worked on, or wait for somebody to take them over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// How many, up to [`QUEUE`] and one.
+    pub count: i64,
+    /// The first of them.
+    pub first: Timestamp,
+    /// The newest fire since then that was skipped.
+    pub skipped: Option<Timestamp>,
+}
+
+/// Fires of one schedule that may wait for an earlier one. A job that hangs would have them pile up without end.
+pub const QUEUE: i64 = 100;
+
 /// The claims of one daemon.
 #[derive(Debug)]
 pub struct Claims {
     server: Server,
+    /// Leases are renewed by a connection of their own: a question that is not answered holds up no renewal.
+    renewals: Server,
     daemon: String,
     lease: Duration,
 }
 
-/// How often a fire is taken over from daemons that died before it is given up: a job that kills its daemon would kill them all.
-const TAKEOVERS: i32 = 10;
+/// How many daemons may die at a fire before it is given up: a job that kills its daemon would kill them all.
+const DEATHS: i32 = 10;
+
+/// How far ahead of the server's clock a fire may be and still be claimed. A machine whose clock is wrong would claim what is due tomorrow,
+/// for all others too.
+const AHEAD: Duration = Duration::from_secs(60);
+
+/// Why a fire is not taken over any more.
+pub const GIVEN_UP: &str = "given up: each daemon that took it over has died";
+
+/// What the log says of a run whose daemon is gone.
+const INTERRUPTED: &str = "the daemon that ran it is gone, and another one has taken its fire over";
 
 /// How long rows of ended fires are kept.
 const KEPT: &str = "interval '400 days'";
 
 impl Claims {
     /// `daemon` is unique among all that were ever started.
-    pub fn new(server: Server, daemon: String, lease: Duration) -> Self {
+    pub fn new(project: &Arc<Project>, daemon: String, lease: Duration) -> Self {
         Self {
-            server,
+            server: Server::new(project.clone(), PATIENCE),
+            // Several attempts fit into a lease.
+            renewals: Server::new(project.clone(), PATIENCE.min(lease / 4)),
             daemon,
             lease,
         }
     }
 
     /// From now on the rows are in the log's database of another configuration.
-    pub async fn move_to(&self, project: std::sync::Arc<crate::jobs::Project>) {
-        self.server.move_to(project).await;
+    pub async fn move_to(&self, project: &Arc<Project>) {
+        self.server.move_to(project.clone()).await;
+        self.renewals.move_to(project.clone()).await;
     }
 
     /// How long a fire stays its owner's after the last renewal.
@@ -119,13 +154,13 @@ impl Claims {
                  SELECT schedule, definition, $3::text::timestamptz FROM named \
                  ON CONFLICT (schedule) DO UPDATE SET definition = EXCLUDED.definition, \
                      since = CASE WHEN known.definition = EXCLUDED.definition THEN known.since ELSE EXCLUDED.since END \
-                 RETURNING schedule, since) \
+                 RETURNING schedule, since), \
+             logged AS (SELECT actor AS schedule, max((facts ->> 'fire')::timestamptz) AS fire FROM orchestrator.deployment_log \
+                 WHERE trigger = 'schedule' AND actor = ANY ($1::text[]) AND facts ? 'fire' GROUP BY actor) \
              SELECT to_char(seen.since AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), \
-                 to_char(greatest((SELECT max(fire) FROM orchestrator.schedule_fires AS f WHERE f.schedule = named.schedule), \
-                     (SELECT max((facts ->> 'fire')::timestamptz) FROM orchestrator.deployment_log AS l \
-                      WHERE l.trigger = 'schedule' AND l.actor = named.schedule AND facts ? 'fire')) AT TIME ZONE 'UTC', \
-                     'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') \
-             FROM named JOIN seen USING (schedule) ORDER BY place";
+                 to_char(greatest((SELECT max(fire) FROM orchestrator.schedule_fires AS f WHERE f.schedule = named.schedule), logged.fire) \
+                     AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') \
+             FROM named JOIN seen USING (schedule) LEFT JOIN logged USING (schedule) ORDER BY place";
         let rows = self
             .server
             .query(
@@ -147,85 +182,101 @@ impl Claims {
             .collect()
     }
 
-    /// Claims a fire.
+    /// Claims a fire. When the answer to an earlier attempt was lost, and not its row, the row's name says whose it is.
     pub async fn claim(
         &self,
         schedule: &str,
         fire: Timestamp,
         passed_over: u32,
     ) -> Result<Claimed, Failure> {
-        let claimed = "INSERT INTO orchestrator.schedule_fires (schedule, fire, state, daemon, lease_until, passed_over) \
-             VALUES ($1, $2::text::timestamptz, 'running', $3, clock_timestamp() + $4 * interval '1 second', $5) \
-             ON CONFLICT DO NOTHING RETURNING attempt";
-        let (fire_text, lease) = (fire.to_string(), self.lease.as_secs_f64());
+        let query = "WITH claimed AS (INSERT INTO orchestrator.schedule_fires (schedule, fire, state, daemon, lease_until, passed_over) \
+                 SELECT $1, $2::text::timestamptz, 'running', $3, clock_timestamp() + $4 * interval '1 second', $5 \
+                 WHERE $2::text::timestamptz <= clock_timestamp() + $6 * interval '1 second' \
+                 ON CONFLICT DO NOTHING RETURNING attempt) \
+             SELECT coalesce((SELECT attempt FROM claimed), (SELECT attempt FROM orchestrator.schedule_fires \
+                     WHERE schedule = $1 AND fire = $2::text::timestamptz AND daemon = $3 AND state = 'running' AND runs = 0)), \
+                 extract(epoch FROM $2::text::timestamptz - clock_timestamp())::float8";
+        let asked = Instant::now();
+        let (fire_text, lease, ahead) = (
+            fire.to_string(),
+            self.lease.as_secs_f64(),
+            AHEAD.as_secs_f64(),
+        );
         let passed_over = i32::try_from(passed_over).unwrap_or(i32::MAX);
-        let done = self
-            .server
-            .query(
-                claimed,
-                &[
-                    (&schedule, Type::TEXT),
-                    (&fire_text, Type::TEXT),
-                    (&self.daemon, Type::TEXT),
-                    (&lease, Type::FLOAT8),
-                    (&passed_over, Type::INT4),
-                ],
-            )
-            .await;
-        let rows = match done {
-            Ok(rows) => rows,
-            // The answer may have been lost, and not the row: whoever's name stands in it knows.
-            Err(failure) if failure.kind == FailureKind::Unavailable => {
-                self.mine(schedule, &fire_text).await?
-            }
-            Err(failure) => return Err(failure),
-        };
-        Ok(match rows.first() {
-            Some(row) => Claimed::Ours(Claim {
-                schedule: schedule.to_owned(),
-                fire,
-                attempt: row.get(0),
-                runs: 0,
-                passed_over,
-            }),
-            None => Claimed::Theirs,
-        })
-    }
-
-    async fn mine(&self, schedule: &str, fire: &str) -> Result<Vec<tokio_postgres::Row>, Failure> {
-        let query = "SELECT attempt FROM orchestrator.schedule_fires \
-             WHERE schedule = $1 AND fire = $2::text::timestamptz AND daemon = $3 AND state = 'running'";
         let rows = self
             .server
             .query(
                 query,
                 &[
                     (&schedule, Type::TEXT),
-                    (&fire, Type::TEXT),
+                    (&fire_text, Type::TEXT),
                     (&self.daemon, Type::TEXT),
+                    (&lease, Type::FLOAT8),
+                    (&passed_over, Type::INT4),
+                    (&ahead, Type::FLOAT8),
                 ],
             )
             .await?;
-        // Not there at all: nobody knows yet, and the next look claims it.
-        match rows.is_empty() {
-            true => Err(Failure::new(
-                FailureKind::Unavailable,
-                "the answer to a claim was lost",
-            )),
-            false => Ok(rows),
+        let answer = rows
+            .first()
+            .map(|row| (row.get::<_, Option<i32>>(0), row.get::<_, f64>(1)));
+        match answer {
+            Some((Some(attempt), _)) => Ok(Claimed::Ours(Claim {
+                schedule: schedule.to_owned(),
+                fire,
+                attempt,
+                runs: 0,
+                passed_over,
+                asked,
+            })),
+            Some((None, early)) if early > ahead => Err(is_ahead(fire, early)),
+            _ => Ok(Claimed::Theirs),
         }
     }
 
-    /// Whether an earlier fire of the schedule is being worked on, or waits for somebody to take it over.
-    pub async fn is_busy(&self, claim: &Claim) -> Result<bool, Failure> {
-        let query = "SELECT EXISTS (SELECT FROM orchestrator.schedule_fires \
-             WHERE schedule = $1 AND state = 'running' AND fire < $2::text::timestamptz)";
+    /// Whether the fire is still this daemon's to run.
+    pub async fn is_mine(&self, claim: &Claim) -> Result<bool, Failure> {
+        let query = "SELECT 1 FROM orchestrator.schedule_fires \
+             WHERE schedule = $1 AND fire = $2::text::timestamptz AND daemon = $3 AND attempt = $4 AND state = 'running'";
+        self.owned(query, claim, &[]).await
+    }
+
+    /// How far this machine's clock is ahead of the server's, in seconds; behind it when negative.
+    pub async fn ahead(&self) -> Result<f64, Failure> {
+        let query = "SELECT extract(epoch FROM $1::text::timestamptz - clock_timestamp())::float8";
+        let now = Timestamp::now().to_string();
+        let rows = self.server.query(query, &[(&now, Type::TEXT)]).await?;
+        Ok(rows.first().map_or(0.0, |row| row.get(0)))
+    }
+
+    /// The earlier fires of the schedule that are not over; none where the job may begin.
+    pub async fn before(&self, claim: &Claim) -> Result<Option<Before>, Failure> {
+        let query = format!(
+            "SELECT count(*), to_char(min(b.fire) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), \
+                 to_char((SELECT max(s.fire) FROM orchestrator.schedule_fires AS s WHERE s.schedule = $1 AND s.fire > min(b.fire) \
+                     AND s.fire < $2::text::timestamptz AND s.state = 'skipped') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') \
+             FROM (SELECT fire FROM orchestrator.schedule_fires \
+                 WHERE schedule = $1 AND state = 'running' AND fire < $2::text::timestamptz ORDER BY fire LIMIT {QUEUE} + 1) AS b"
+        );
         let fire = claim.fire.to_string();
         let rows = self
             .server
-            .query(query, &[(&claim.schedule, Type::TEXT), (&fire, Type::TEXT)])
+            .query(
+                &query,
+                &[(&claim.schedule, Type::TEXT), (&fire, Type::TEXT)],
+            )
             .await?;
-        Ok(rows.first().is_some_and(|row| row.get(0)))
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let Some(first) = row.get::<_, Option<&str>>(1) else {
+            return Ok(None);
+        };
+        Ok(Some(Before {
+            count: row.get(0),
+            first: timestamp(first)?,
+            skipped: row.get::<_, Option<&str>>(2).map(timestamp).transpose()?,
+        }))
     }
 
     /// Renews the leases of fires; those that are this daemon's no more come back.
@@ -237,7 +288,7 @@ impl Claims {
              AND f.daemon = $4 AND f.state = 'running' RETURNING f.schedule, to_char(f.fire AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
         let lease = self.lease.as_secs_f64();
         let rows = self
-            .server
+            .renewals
             .query(
                 renewed,
                 &[
@@ -291,10 +342,10 @@ impl Claims {
         &self,
         statement: &str,
         claim: &Claim,
-        more: &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)],
+        more: &[Parameter<'_>],
     ) -> Result<bool, Failure> {
         let fire = claim.fire.to_string();
-        let mut parameters: Vec<(&(dyn tokio_postgres::types::ToSql + Sync), Type)> = vec![
+        let mut parameters: Vec<Parameter<'_>> = vec![
             (&claim.schedule, Type::TEXT),
             (&fire, Type::TEXT),
             (&self.daemon, Type::TEXT),
@@ -306,68 +357,72 @@ impl Claims {
 
     /// Takes over fires of these schedules whose owners are gone. First, what the deployment log knows to have ended is settled: its daemon
     /// died after the run, or the rows are those of a restored database. A server that has just started gives the owners time to renew.
+    /// What is `held` stays as it is: this daemon itself is at work on it, though its lease has run out.
+    ///
+    /// A run that the dead daemon had begun is closed in the log: its machine may never come back to say so. If it does, what it knows counts.
     pub async fn take_over(
         &self,
         schedules: &[String],
+        held: &[Claim],
         at_most: usize,
-    ) -> Result<Vec<Claim>, Failure> {
+    ) -> Result<Taken, Failure> {
         const GONE: &str = "f.state = 'running' AND f.schedule = ANY ($1::text[]) AND f.lease_until < clock_timestamp() \
-             AND (f.lease_until = '-infinity' OR pg_postmaster_start_time() < clock_timestamp() - $2 * interval '1 second')";
+             AND (f.lease_until = '-infinity' OR pg_postmaster_start_time() < clock_timestamp() - $2 * interval '1 second') \
+             AND NOT EXISTS (SELECT FROM unnest($3::text[], $4::text[]) AS mine(schedule, fire) \
+                 WHERE f.schedule = mine.schedule AND f.fire = mine.fire::timestamptz)";
         let lease = self.lease.as_secs_f64();
+        let (held_schedules, held_fires, _) = columns(held);
+        let gone: [Parameter<'_>; 4] = [
+            (&schedules, Type::TEXT_ARRAY),
+            (&lease, Type::FLOAT8),
+            (&held_schedules, Type::TEXT_ARRAY),
+            (&held_fires, Type::TEXT_ARRAY),
+        ];
         let settled = format!(
             "UPDATE orchestrator.schedule_fires AS f SET state = l.status, finished = coalesce(l.finished, clock_timestamp()), message = l.error_message, lease_until = NULL \
              FROM orchestrator.deployment_log AS l WHERE l.run_id = f.run_id AND l.status = 'succeeded' AND {GONE} RETURNING 1"
         );
-        self.server
-            .query(
-                &settled,
-                &[(&schedules, Type::TEXT_ARRAY), (&lease, Type::FLOAT8)],
-            )
-            .await?;
+        self.server.query(&settled, &gone).await?;
         let given_up = format!(
-            "UPDATE orchestrator.schedule_fires AS f SET state = 'failed', finished = clock_timestamp(), lease_until = NULL, \
-             message = 'given up: each daemon that took it over has died' WHERE {GONE} AND attempt >= {TAKEOVERS} RETURNING 1"
+            "UPDATE orchestrator.schedule_fires AS f SET state = 'failed', finished = clock_timestamp(), lease_until = NULL, message = '{GIVEN_UP}' \
+             WHERE {GONE} AND deaths >= {DEATHS} RETURNING {CLAIMED}"
         );
-        self.server
-            .query(
-                &given_up,
-                &[(&schedules, Type::TEXT_ARRAY), (&lease, Type::FLOAT8)],
-            )
-            .await?;
+        let given_up = self.server.query(&given_up, &gone).await?;
+        let asked = Instant::now();
+        // A fire that its daemon has let go of has killed nobody.
         let taken = format!(
-            "UPDATE orchestrator.schedule_fires AS t SET daemon = $3, attempt = t.attempt + 1, lease_until = clock_timestamp() + $2 * interval '1 second' \
-             FROM (SELECT f.schedule, f.fire FROM orchestrator.schedule_fires AS f WHERE {GONE} ORDER BY f.fire LIMIT $4 FOR UPDATE SKIP LOCKED) AS gone \
-             WHERE t.schedule = gone.schedule AND t.fire = gone.fire \
-             RETURNING t.schedule, to_char(t.fire AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), t.attempt, t.runs, t.passed_over"
+            "WITH gone AS (SELECT f.schedule, f.fire FROM orchestrator.schedule_fires AS f WHERE {GONE} ORDER BY f.fire LIMIT $6 FOR UPDATE SKIP LOCKED), \
+             taken AS (UPDATE orchestrator.schedule_fires AS f SET daemon = $5, attempt = f.attempt + 1, lease_until = clock_timestamp() + $2 * interval '1 second', \
+                 deaths = f.deaths + (f.lease_until > '-infinity')::int \
+                 FROM gone WHERE f.schedule = gone.schedule AND f.fire = gone.fire RETURNING f.*), \
+             closed AS (UPDATE orchestrator.deployment_log AS l SET status = 'interrupted', finished = greatest(l.started, clock_timestamp()), \
+                 error_message = '{INTERRUPTED}', error = jsonb_build_object('kind', 'interrupted', 'message', '{INTERRUPTED}'), \
+                 recorded = now(), written_in = l.written_in || pg_current_xact_id() \
+                 FROM taken WHERE l.run_id = taken.run_id AND l.status = 'running') \
+             SELECT {CLAIMED} FROM taken AS f"
         );
         let at_most = i64::try_from(at_most).unwrap_or(i64::MAX);
-        let rows = self
-            .server
-            .query(
-                &taken,
-                &[
-                    (&schedules, Type::TEXT_ARRAY),
-                    (&lease, Type::FLOAT8),
-                    (&self.daemon, Type::TEXT),
-                    (&at_most, Type::INT8),
-                ],
-            )
-            .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Claim {
-                    schedule: row.get(0),
-                    fire: timestamp(row.get(1))?,
-                    attempt: row.get(2),
-                    runs: row.get(3),
-                    passed_over: row.get(4),
-                })
-            })
-            .collect()
+        let [schedules, lease, held_schedules, held_fires] = gone;
+        let parameters = [
+            schedules,
+            lease,
+            held_schedules,
+            held_fires,
+            (&self.daemon as &(dyn ToSql + Sync), Type::TEXT),
+            (&at_most, Type::INT8),
+        ];
+        let taken = self.server.query(&taken, &parameters).await?;
+        let claims = |rows: &[Row]| -> Result<Vec<Claim>, Failure> {
+            rows.iter().map(|row| claimed(row, asked)).collect()
+        };
+        Ok(Taken {
+            claims: claims(&taken)?,
+            given_up: claims(&given_up)?,
+        })
     }
 
     /// How the last fire before this one ended that was run to an end.
-    pub async fn outcome_before(&self, claim: &Claim) -> Result<Option<String>, Failure> {
+    pub async fn outcome_before(&self, claim: &Claim) -> Result<Option<Status>, Failure> {
         let query = "SELECT state FROM orchestrator.schedule_fires WHERE schedule = $1 AND fire < $2::text::timestamptz \
              AND state IN ('succeeded', 'failed', 'refused') ORDER BY fire DESC LIMIT 1";
         let fire = claim.fire.to_string();
@@ -375,30 +430,8 @@ impl Claims {
             .server
             .query(query, &[(&claim.schedule, Type::TEXT), (&fire, Type::TEXT)])
             .await?;
-        Ok(rows.first().map(|row| row.get(0)))
-    }
-
-    /// The last fires of all schedules, by name; and how many fires of each were missed.
-    pub async fn last_fires(&self) -> Result<Vec<(String, LastFire, u64)>, Failure> {
-        let query = "SELECT DISTINCT ON (schedule) schedule, to_char(fire AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), state, run_id::text, \
-             (SELECT coalesce(sum(m.passed_over), 0) + count(*) FILTER (WHERE m.is_missed) \
-              FROM orchestrator.schedule_fires AS m WHERE m.schedule = f.schedule) \
-             FROM orchestrator.schedule_fires AS f ORDER BY schedule, fire DESC";
-        let rows = self.server.query(query, &[]).await?;
-        rows.iter()
-            .map(|row| {
-                let last = LastFire {
-                    fire: timestamp(row.get(1))?,
-                    status: serde_json::from_value(row.get::<_, &str>(2).into())
-                        .unwrap_or(Status::Failed),
-                    run: row
-                        .get::<_, Option<&str>>(3)
-                        .and_then(|run| run.parse().ok()),
-                };
-                let missed: i64 = row.get(4);
-                Ok((row.get(0), last, missed.unsigned_abs()))
-            })
-            .collect()
+        let state = rows.first().map(|row| row.get::<_, &str>(0));
+        Ok(state.and_then(|state| serde_json::from_value(state.into()).ok()))
     }
 
     /// Marks a claimed fire as one that was missed, and ends it.
@@ -408,11 +441,24 @@ impl Claims {
         self.owned(missed, claim, &[(&message, Type::TEXT)]).await
     }
 
-    /// Removes rows of fires that ended long ago, but for each schedule's last one: what came before it is not owed.
+    /// Closes fires of other schedules than these that nobody has taken over for a day: they are gone, or nobody follows them any more.
+    pub async fn abandon(&self, followed: &[String]) -> Result<u64, Failure> {
+        let query = "UPDATE orchestrator.schedule_fires SET state = 'skipped', is_missed = true, finished = clock_timestamp(), lease_until = NULL, \
+                 message = 'nobody has taken it over: its schedule is gone, or is not enabled' \
+             WHERE state = 'running' AND schedule <> ALL ($1::text[]) AND greatest(claimed, lease_until) < clock_timestamp() - interval '1 day' RETURNING 1";
+        let rows = self
+            .server
+            .query(query, &[(&followed, Type::TEXT_ARRAY)])
+            .await?;
+        Ok(rows.len() as u64)
+    }
+
+    /// Removes rows of fires that ended long ago, but for each schedule's last one: what came before it is not owed. Those that tell of
+    /// missed fires stay, for their number must not go down.
     pub async fn forget(&self) -> Result<(), Failure> {
         let old = format!(
             "DELETE FROM orchestrator.schedule_fires AS f WHERE state <> 'running' AND finished < clock_timestamp() - {KEPT} \
-             AND fire < (SELECT max(fire) FROM orchestrator.schedule_fires AS newer WHERE newer.schedule = f.schedule)"
+             AND NOT is_missed AND passed_over = 0 AND fire < (SELECT max(fire) FROM orchestrator.schedule_fires AS newer WHERE newer.schedule = f.schedule)"
         );
         self.server.query(&old, &[]).await.map(drop)
     }
@@ -425,6 +471,29 @@ fn definition(schedule: &Schedule) -> String {
         true => format!("{} {zone}", schedule.cron),
         false => "disabled".to_owned(),
     }
+}
+
+/// What [`claimed`] reads.
+const CLAIMED: &str = "f.schedule, to_char(f.fire AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), f.attempt, f.runs, f.passed_over";
+
+fn claimed(row: &Row, asked: Instant) -> Result<Claim, Failure> {
+    Ok(Claim {
+        schedule: row.get(0),
+        fire: timestamp(row.get(1))?,
+        attempt: row.get(2),
+        runs: row.get(3),
+        passed_over: row.get(4),
+        asked,
+    })
+}
+
+fn is_ahead(fire: Timestamp, early: f64) -> Failure {
+    let early = jiff::SignedDuration::from_secs(early as i64);
+    Failure::new(
+        FailureKind::Conflict,
+        format!("this machine's clock is ahead: for the database of the log, the fire at {fire} is due in {early:#}"),
+    )
+    .hint("set the clock of this machine, or of the database's, by NTP; nothing is claimed until they agree to a minute")
 }
 
 fn columns(claims: &[Claim]) -> (Vec<&str>, Vec<String>, Vec<i32>) {

@@ -1,5 +1,6 @@
 //! What HTTP and metrics ask of the daemon: the one trait between them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,7 +11,8 @@ use tokio::sync::broadcast;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::deployment_log::{Status, Trigger};
+use crate::config::HttpSettings;
+use crate::deployment_log::{LastRuns, Status, Trigger};
 use crate::failure::Failure;
 use crate::jobs::Project;
 use crate::transfer::meter::Snapshot;
@@ -21,8 +23,17 @@ pub trait Control: Send + Sync + 'static {
     /// The configuration and the log as they are now: another one after a reload.
     fn project(&self) -> Arc<Project>;
 
-    /// Every schedule, and the files that could not be read.
-    async fn schedules(&self) -> Result<Schedules, Failure>;
+    /// Who is answered, as the configuration says now.
+    fn http_settings(&self) -> HttpSettings;
+
+    /// Every schedule, and the files that could not be read. While the log's database is away, fires are as it told them last.
+    async fn schedules(&self) -> Schedules;
+
+    /// What the log's database says of jobs.
+    async fn jobs(&self) -> Jobs;
+
+    /// Where schedules put backups: the storage's binding, and the database's name on its server.
+    fn expected_backups(&self) -> BTreeSet<(String, String)>;
 
     /// The runs that this daemon has under way.
     fn running(&self) -> Vec<RunningRun>;
@@ -33,20 +44,37 @@ pub trait Control: Send + Sync + 'static {
     /// What happens from now on. A receiver that is too slow loses the oldest, and is told how many.
     fn events(&self) -> broadcast::Receiver<Event>;
 
-    /// Records a run and starts it in the background, with nobody's consent to anything. `NotFound` without such a job,
-    /// `LimitExceeded` when too many wait, `Unavailable` when the daemon is stopping.
-    async fn trigger(
-        &self,
-        job: &str,
-        parameters: Map<String, Value>,
-        actor: String,
-    ) -> Result<Uuid, Failure>;
+    /// Records a run and starts it in the background, with nobody's consent to anything. `NotFound` without such a job
+    /// or target of notices, `LimitExceeded` when too many wait, `Unavailable` when the daemon is stopping.
+    async fn trigger(&self, asked: Asked) -> Result<Uuid, Failure>;
 
     /// Asks a run to end; `NotFound` when this daemon does not run it.
     fn cancel(&self, run: Uuid) -> Result<(), Failure>;
 
     /// How the daemon is.
     async fn health(&self) -> Health;
+}
+
+/// A run that somebody asks for.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The job.
+    pub job: String,
+    /// For every step that has them.
+    pub parameters: Map<String, Value>,
+    /// Who is told of it: names below `[notify]`.
+    pub notify: Vec<String>,
+    /// Who asks.
+    pub actor: String,
+}
+
+/// What the log's database says of jobs, and whether it answers.
+#[derive(Clone, Debug, Default)]
+pub struct Jobs {
+    /// Whether it answered the last time that it was asked.
+    pub is_up: bool,
+    /// As it said last.
+    pub runs: LastRuns,
 }
 
 /// What the daemon knows of its schedules.
@@ -56,6 +84,8 @@ pub struct Schedules {
     pub schedules: Vec<ScheduleStatus>,
     /// Each file that could not be read, in one sentence. What it said before still holds.
     pub problems: Vec<String>,
+    /// Why what is told of fires may be old: the database of the log does not answer.
+    pub incomplete: Option<String>,
 }
 
 /// A schedule, when it fires, and how it went.
@@ -78,6 +108,9 @@ pub struct ScheduleStatus {
     /// The next fires, soonest first; a few of them.
     #[schema(value_type = Vec<String>)]
     pub next: Vec<Timestamp>,
+    /// The first fire that no daemon has answered for yet: the next one, or one in the past that is overdue.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub due: Option<Timestamp>,
     /// The last fire, whichever daemon took it.
     pub last: Option<Fire>,
     /// Fires that nobody took when they were due, since the log knows this schedule.

@@ -38,6 +38,8 @@ pub struct Due {
     pub runs: bool,
     /// Whether it is later than [`ON_TIME`].
     pub is_late: bool,
+    /// The newest fire later than that which it answers for: itself, or one that it stands in for. Somebody has to hear of it.
+    pub overdue: Option<Timestamp>,
     /// Fires before it that nobody has answered for, and that nobody will run.
     pub passed_over: u32,
 }
@@ -79,15 +81,14 @@ pub fn decide(schedule: &Schedule, known: Known, now: Timestamp) -> Decision {
     };
     let mut due = Vec::with_capacity(punctual.len() + 1);
     if let Some(fire) = overdue {
-        let stood_in_for = !punctual.is_empty();
-        if schedule.missed == Missed::Once && !stood_in_for || punctual.is_empty() {
+        if punctual.is_empty() {
             due.push(Due {
                 fire,
                 runs: schedule.missed == Missed::Once,
                 is_late: true,
+                overdue,
                 passed_over,
             });
-            passed_over = 0;
         } else {
             passed_over += 1;
         }
@@ -97,6 +98,7 @@ pub fn decide(schedule: &Schedule, known: Known, now: Timestamp) -> Decision {
             fire,
             runs: true,
             is_late: false,
+            overdue: overdue.take(),
             passed_over: std::mem::take(&mut passed_over),
         });
     }

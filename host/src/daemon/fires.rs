@@ -1,25 +1,25 @@
 //! One fire, from its claim to its end: jitter, overlap, a turn, the run, and again when it failed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tracing::{info, warn};
-use uuid::Uuid;
 
-use super::claims::{Claim, Ending};
+use super::claims::{Before, Claim, Ending, GIVEN_UP, QUEUE};
 use super::decision;
 use super::held::Hold;
-use super::notifications::{Notice, Phase};
 use super::running::Interest;
 use super::{Daemon, Loaded};
-use crate::config::NoticeKind;
 use crate::deployment_log::{RunRecord, Status, Trigger};
 use crate::failure::{Failure, FailureKind};
 use crate::jobs::{self, RunRequest};
+use crate::notifications::{Audience, Phase, how_it_failed};
 use crate::schedules::{Missed, Overlap, Schedule};
 
 /// How long a run that could not even be recorded (a full disk) is tried again.
@@ -27,6 +27,8 @@ const RECORDED_WITHIN: Duration = Duration::from_secs(3600);
 /// How often it is tried, and how often an earlier fire of the schedule is looked for.
 const AGAIN: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_secs(1);
+/// A fire that has waited so long for an earlier one, or for its turn, or is skipped for one that is so much older, is an alarm.
+const LATE_START: SignedDuration = SignedDuration::from_mins(15);
 
 /// How the work on a fire ended.
 #[derive(Debug)]
@@ -35,7 +37,7 @@ enum Outcome {
     Ended(Ending),
     /// The daemon is stopping: others, or the next start, take it over.
     Released,
-    /// It is another daemon's.
+    /// It is another daemon's, or may be by now.
     Lost,
 }
 
@@ -62,7 +64,11 @@ impl Firing<'_> {
                 }
             }
             Outcome::Lost => {
-                warn!(schedule = %self.schedule.name, fire = %hold.claim.fire, "another daemon has taken the fire over");
+                let whose = match hold.taken.is_cancelled() {
+                    true => "another daemon has taken the fire over",
+                    false => "the fire's lease has run out: whoever looks next takes it over",
+                };
+                warn!(schedule = %self.schedule.name, fire = %hold.claim.fire, "{whose}");
             }
         }
     }
@@ -78,20 +84,16 @@ impl Firing<'_> {
             return self.cut(hold);
         }
         match self.earlier_is_over(hold).await {
-            Ok(true) => {}
-            Ok(false) => return self.skip(hold).await,
+            Ok(None) => {}
+            Ok(Some(reason)) => return self.skip(hold, reason).await,
             Err(outcome) => return outcome,
         }
         let mut runs = u32::try_from(claim.runs).unwrap_or(0);
         let mut unrecorded: Option<Instant> = None;
         loop {
-            let turn = tokio::select! {
-                turn = self.daemon.runs.turn() => turn,
-                () = self.daemon.stop.cancelled() => return Outcome::Released,
-                () = hold.lost.cancelled() => return Outcome::Lost,
-            };
-            let Ok(turn) = turn else {
-                return Outcome::Released;
+            let turn = match self.turn(hold).await {
+                Ok(turn) => turn,
+                Err(outcome) => return outcome,
             };
             let is_last = runs + 1 >= self.schedule.retry.attempts;
             let watch = FireWatch {
@@ -99,6 +101,9 @@ impl Firing<'_> {
                 hold,
                 is_last,
                 is_settled: AtomicBool::new(false),
+                is_told: AtomicBool::new(false),
+                is_unclaimed: AtomicBool::new(false),
+                closed: Mutex::new(None),
             };
             let cancel = self.daemon.kill.child_token();
             let lost = hold.lost.clone();
@@ -121,13 +126,21 @@ impl Firing<'_> {
                 .await;
             guard.abort();
             drop(turn);
-            let outcome = match run {
-                Ok(outcome) => outcome,
-                Err(failure) => {
-                    if watch.is_settled.load(Ordering::Relaxed) {
-                        warn!(schedule = %self.schedule.name, "{failure}");
-                        return Outcome::Lost;
+            let record = match (run, watch.closed()) {
+                // Nothing has been done: the database went away in this moment.
+                _ if watch.is_unclaimed.load(Ordering::Relaxed) => {
+                    match self.waited(hold, AGAIN).await {
+                        true => continue,
+                        false => return self.cut(hold),
                     }
+                }
+                (Ok(outcome), _) => outcome.record,
+                // It is over, and somebody has to hear how, though its record could not be closed.
+                (Err(failure), Some(record)) => {
+                    warn!(schedule = %self.schedule.name, run = %record.run_id, "{failure}; the next start closes the record");
+                    record
+                }
+                (Err(failure), None) => {
                     warn!(schedule = %self.schedule.name, "the run could not be recorded, so it was not begun: {failure}");
                     let since = *unrecorded.get_or_insert_with(|| {
                         self.alarm(claim.fire, &failure);
@@ -146,22 +159,27 @@ impl Firing<'_> {
                 }
             };
             runs += 1;
-            if hold.lost.is_cancelled() {
+            let ending = self.ending(&record, is_last);
+            // Cut for its lease, it is begun again by whoever has the fire then. What has ended by itself while the database was away is
+            // over: somebody has to hear of it, most of all when it has failed by that.
+            let is_over = ending.is_some() && record.status != Status::Cancelled;
+            // A fire that has ended has no lease to renew any more: that is no sign of another daemon.
+            let is_settled = watch.is_settled.load(Ordering::Relaxed);
+            if !is_settled && (hold.taken.is_cancelled() || hold.lost.is_cancelled() && !is_over) {
                 return Outcome::Lost;
             }
-            let record = &outcome.record;
-            let ending = self.ending(record, is_last);
             let before = match record.status {
-                // Worth a question only where somebody may be told that all is well again.
-                Status::Succeeded => self
-                    .daemon
-                    .claims
-                    .outcome_before(claim)
-                    .await
-                    .unwrap_or_default(),
+                Status::Succeeded => {
+                    // The switch need not wait for the question, which is worth it only where somebody may be told that all is well again.
+                    let audience = self.audience(claim.fire);
+                    audience.ping(Phase::Success, Some(record.run_id));
+                    self.outcome_before(hold).await
+                }
                 _ => None,
             };
-            self.tell_end(record, claim.fire, ending.is_some(), before.as_deref());
+            if !watch.is_told.load(Ordering::Relaxed) {
+                self.tell_end(&record, claim.fire, ending.is_some(), before);
+            }
             if let Some(ending) = ending {
                 return Outcome::Ended(ending);
             }
@@ -177,6 +195,42 @@ impl Firing<'_> {
             info!(schedule = %self.schedule.name, "run {} of {} failed; the next one begins in {wait:?}", runs, self.schedule.retry.attempts);
             if !self.waited(hold, wait).await {
                 return self.cut(hold);
+            }
+        }
+    }
+
+    /// Waits until a run may begin: there is room for one, and the database of the log says that the fire is this daemon's.
+    async fn turn(&self, hold: &Hold<'_>) -> Result<OwnedSemaphorePermit, Outcome> {
+        let mut alarm = Delayed::new(
+            self,
+            hold.claim.fire,
+            "there is no room for its run: max_concurrent_jobs are under way",
+        );
+        let turn = loop {
+            tokio::select! {
+                turn = self.daemon.runs.turn() => break turn,
+                () = self.daemon.stop.cancelled() => return Err(Outcome::Released),
+                () = hold.lost.cancelled() => return Err(Outcome::Lost),
+                () = alarm.due() => alarm.tell(),
+            }
+        };
+        let Ok(turn) = turn else {
+            return Err(Outcome::Released);
+        };
+        loop {
+            match self.daemon.claims.is_mine(&hold.claim).await {
+                Ok(true) => return Ok(turn),
+                Ok(false) => {
+                    hold.taken.cancel();
+                    hold.lost.cancel();
+                    return Err(Outcome::Lost);
+                }
+                Err(failure) => {
+                    warn!(schedule = %self.schedule.name, "the run waits: {failure}");
+                }
+            }
+            if !self.waited(hold, LOOK).await {
+                return Err(self.cut(hold));
             }
         }
     }
@@ -219,19 +273,27 @@ impl Firing<'_> {
         }
     }
 
-    /// Whether the job may begin: `false` when an earlier fire is being worked on and this one is to be skipped.
-    async fn earlier_is_over(&self, hold: &Hold<'_>) -> Result<bool, Outcome> {
+    /// Waits until no earlier fire is being worked on; or why this one is to be skipped.
+    async fn earlier_is_over(&self, hold: &Hold<'_>) -> Result<Option<Failure>, Outcome> {
+        let mut alarm = Delayed::new(
+            self,
+            hold.claim.fire,
+            "an earlier fire is still being worked on",
+        );
         loop {
-            match self.daemon.claims.is_busy(&hold.claim).await {
-                Ok(false) => return Ok(true),
+            match self.daemon.claims.before(&hold.claim).await {
+                Ok(None) => return Ok(None),
                 // One that was begun before is not skipped.
-                Ok(true) if self.schedule.overlap == Overlap::Skip && hold.claim.attempt == 1 => {
-                    return Ok(false);
+                Ok(Some(before)) if hold.claim.attempt == 1 && self.is_skipped(&before) => {
+                    return Ok(Some(self.overlap(hold.claim.fire, &before)));
                 }
-                Ok(true) => {}
+                Ok(Some(_)) => {}
                 Err(failure) => {
                     warn!(schedule = %self.schedule.name, "looking for an earlier fire: {failure}")
                 }
+            }
+            if alarm.is_due() {
+                alarm.tell();
             }
             if !self.waited(hold, LOOK).await {
                 return Err(self.cut(hold));
@@ -239,17 +301,38 @@ impl Firing<'_> {
         }
     }
 
-    async fn skip(&self, hold: &Hold<'_>) -> Outcome {
-        let reason = Failure::new(
-            FailureKind::Conflict,
-            format!(
-                "an earlier fire of the schedule {} is still being worked on",
-                self.schedule.name
-            ),
-        )
-        .hint("with overlap = \"queue\" it would have waited");
+    fn is_skipped(&self, before: &Before) -> bool {
+        self.schedule.overlap == Overlap::Skip || before.count > QUEUE
+    }
+
+    /// Why a fire is skipped. That an earlier one takes much longer than it should is told once for each of these.
+    fn overlap(&self, fire: Timestamp, before: &Before) -> Failure {
+        let name = &self.schedule.name;
+        let reason = match self.schedule.overlap {
+            Overlap::Skip => Failure::new(
+                FailureKind::Conflict,
+                format!(
+                    "the fire of {name} at {} is still being worked on",
+                    before.first
+                ),
+            )
+            .hint("with overlap = \"queue\" it would have waited"),
+            Overlap::Queue => Failure::limit(format!(
+                "{QUEUE} fires of {name} wait already, for the one at {}",
+                before.first
+            ))
+            .hint("see what that run waits for; a `timeout` in the schedule would end it"),
+        };
+        let is_long = |fire: Timestamp| fire.duration_since(before.first) >= LATE_START;
+        if is_long(fire) && !before.skipped.is_some_and(is_long) {
+            self.alarm(fire, &reason);
+        }
+        reason
+    }
+
+    async fn skip(&self, hold: &Hold<'_>, reason: Failure) -> Outcome {
         let message = reason.to_string();
-        self.record_skipped(hold.claim.fire, reason).await;
+        self.record_skipped(hold, reason).await;
         Outcome::Ended(Ending {
             status: Status::Skipped,
             message: Some(message),
@@ -257,41 +340,68 @@ impl Firing<'_> {
     }
 
     /// A fire that nobody runs any more: recorded, and told.
-    pub async fn miss(&self, claim: Claim, now: Timestamp) {
-        let reason = missed(self.schedule, &claim, now);
+    pub async fn miss(&self, claim: Claim, reason: Failure, is_unheard: bool) {
+        let hold = self.daemon.held.hold(claim);
         let message = reason.to_string();
-        match self.daemon.claims.miss(&claim, &message).await {
-            Ok(true) => {
-                self.alarm(claim.fire, &reason);
-                self.record_skipped(claim.fire, reason).await;
+        let miss = || self.daemon.claims.miss(&hold.claim, &message);
+        if self.insist(&hold, "recording a missed fire", miss).await == Some(true) {
+            if is_unheard {
+                self.alarm(hold.claim.fire, &reason);
             }
-            Ok(false) => {}
-            Err(failure) => {
-                warn!(schedule = %self.schedule.name, "recording a missed fire: {failure}")
-            }
+            self.record_skipped(&hold, reason).await;
         }
     }
 
-    async fn record_skipped(&self, fire: Timestamp, reason: Failure) {
+    /// Tries until the journal has room, for some time.
+    async fn record_skipped(&self, hold: &Hold<'_>, reason: Failure) {
+        let fire = hold.claim.fire;
         warn!(schedule = %self.schedule.name, fire = %fire, "not run: {reason}");
-        if let Err(failure) = jobs::skip(&self.loaded.project, self.request(fire), reason).await {
-            warn!(schedule = %self.schedule.name, "a fire that was not run could not be recorded: {failure}");
+        let begun = Instant::now();
+        loop {
+            let skipped = jobs::skip(&self.loaded.project, self.request(fire), reason.clone());
+            let Err(failure) = skipped.await else { return };
+            warn!(schedule = %self.schedule.name, fire = %fire, "a fire that was not run could not be recorded: {failure}");
+            tokio::select! {
+                () = tokio::time::sleep(AGAIN) => {}
+                () = self.daemon.stop.cancelled() => return,
+            }
+            if begun.elapsed() > RECORDED_WITHIN {
+                return;
+            }
         }
     }
 
-    /// Writes how the fire ended, however long that takes: until the daemon is killed, or the fire is lost.
+    /// Writes how the fire ended, however long that takes.
     async fn settle(&self, hold: &Hold<'_>, ending: &Ending) -> bool {
+        let end = || self.daemon.claims.end(&hold.claim, ending);
+        let done = self.insist(hold, "writing the end of a fire", end).await;
+        done.unwrap_or(false)
+    }
+
+    /// How the fire before this one ended.
+    async fn outcome_before(&self, hold: &Hold<'_>) -> Option<Status> {
+        let ask = || self.daemon.claims.outcome_before(&hold.claim);
+        let before = self.insist(hold, "looking for the fire before", ask).await;
+        before.flatten()
+    }
+
+    /// Asks the database until it answers, the daemon is killed, or the fire is another daemon's. A lease that has run out is no reason to
+    /// end: each write names its attempt, and changes nothing that somebody else has begun.
+    async fn insist<T, F>(&self, hold: &Hold<'_>, what: &str, ask: impl Fn() -> F) -> Option<T>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
         loop {
-            match self.daemon.claims.end(&hold.claim, ending).await {
-                Ok(done) => return done,
+            match ask().await {
+                Ok(answer) => return Some(answer),
                 Err(failure) => {
-                    warn!(schedule = %self.schedule.name, "the end of a fire could not be written, it is tried again: {failure}")
+                    warn!(schedule = %self.schedule.name, "{what}, it is tried again: {failure}")
                 }
             }
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
-                () = self.daemon.kill.cancelled() => return false,
-                () = hold.lost.cancelled() => return false,
+                () = self.daemon.kill.cancelled() => return None,
+                () = hold.taken.cancelled() => return None,
             }
         }
     }
@@ -317,97 +427,136 @@ impl Firing<'_> {
     pub fn alarm(&self, fire: Timestamp, reason: &Failure) {
         warn!(schedule = %self.schedule.name, fire = %fire, "has not fired when it should have: {reason}");
         let message = format!("{} has not fired at {fire}: {reason}", self.schedule.name);
-        self.notice(NoticeKind::Missed, None, fire, message);
-        self.ping(Phase::Fail, None);
+        let environment = self.loaded.project.config.environment().to_string();
+        let job = self.schedule.job.as_str();
+        self.audience(fire).missed(job, &environment, message);
     }
 
-    /// A run has begun.
-    fn tell_start(&self, record: &RunRecord, fire: Timestamp) {
-        let message = format!("{} has begun on {}", record.job, record.host);
-        self.notice(NoticeKind::Started, Some(record), fire, message);
-        self.ping(Phase::Start, Some(record.run_id));
-    }
-
-    /// A run is over. A failure that is tried again is only logged: `before` is how the last fire ended, and is `None` then.
-    fn tell_end(&self, record: &RunRecord, fire: Timestamp, is_last: bool, before: Option<&str>) {
-        let (job, schedule) = (&record.job, &self.schedule.name);
+    /// A run is over. A failure that is tried again is only logged. `before` is how the last fire ended.
+    fn tell_end(&self, record: &RunRecord, fire: Timestamp, is_last: bool, before: Option<Status>) {
+        let schedule = &self.schedule.name;
         if record.status == Status::Succeeded {
-            info!(schedule = %schedule, run = %record.run_id, "{job} succeeded");
-            let took = record
-                .duration()
-                .map(|took| jiff::SignedDuration::from_secs(took.as_secs()));
-            let took = took.map(|took| format!(" in {took:#}")).unwrap_or_default();
-            let (kind, message) = match (record.warnings.is_empty(), before) {
-                (_, Some("failed" | "refused")) => (
-                    NoticeKind::Recovered,
-                    format!("{job} has succeeded again{took}"),
-                ),
-                (false, _) => (
-                    NoticeKind::Warned,
-                    format!("{job} has succeeded with warnings{took}"),
-                ),
-                (true, _) => (NoticeKind::Succeeded, format!("{job} has succeeded{took}")),
-            };
-            self.notice(kind, Some(record), fire, message);
-            self.ping(Phase::Success, Some(record.run_id));
+            info!(schedule = %schedule, run = %record.run_id, "{} succeeded", record.job);
+            self.audience(fire).succeeded(record, before);
             return;
         }
-        let why = record
-            .error
-            .as_ref()
-            .map_or("", |error| error.message.as_str());
-        let message = format!("{job} has {}: {why}", record.status);
-        let message = message
-            .replace("has cancelled", "was cancelled")
-            .replace("has refused", "was refused");
-        warn!(schedule = %schedule, run = %record.run_id, "{message}");
+        warn!(schedule = %schedule, run = %record.run_id, "{}", how_it_failed(record));
         if is_last {
-            self.notice(NoticeKind::Failed, Some(record), fire, message);
-            self.ping(Phase::Fail, Some(record.run_id));
+            self.audience(fire).failed(record);
         }
     }
 
-    fn notice(
-        &self,
-        kind: NoticeKind,
-        record: Option<&RunRecord>,
-        fire: Timestamp,
-        message: String,
-    ) {
-        let notice = Notice {
-            kind,
-            schedule: Some(self.schedule.name.to_string()),
-            job: self.schedule.job.to_string(),
-            run: record.map(|record| record.run_id),
-            environment: record.map_or_else(
-                || self.loaded.project.config.environment().to_string(),
-                |record| record.environment.clone(),
-            ),
-            host: gethostname::gethostname().to_string_lossy().into_owned(),
-            database: record.and_then(|record| record.database.clone()),
+    fn audience(&self, fire: Timestamp) -> Audience<'_> {
+        Audience {
+            notifications: self.daemon.notifications(),
+            targets: &self.schedule.notify,
+            ping: self.schedule.ping.as_ref(),
+            schedule: Some(self.schedule.name.as_str()),
             fire: Some(fire),
-            started: record.map(|record| record.started),
-            finished: record.and_then(|record| record.finished),
-            error: record.and_then(|record| record.error.clone()),
-            warnings: record
-                .map(|record| record.warnings.clone())
-                .unwrap_or_default(),
-            message,
-        };
-        self.daemon
-            .notifications()
-            .send(&self.schedule.notify, notice);
-    }
-
-    fn ping(&self, phase: Phase, run: Option<Uuid>) {
-        if let Some(ping) = &self.schedule.ping {
-            self.daemon.notifications().ping(ping, phase, run);
         }
     }
 }
 
+/// Why somebody is told of a fire that runs late, or of which a later one runs in its place.
+pub(super) fn run_late(claim: &Claim, overdue: Timestamp, now: Timestamp) -> Failure {
+    let late = jiff::SignedDuration::from_secs(now.duration_since(overdue).as_secs());
+    let is_itself = claim.fire == overdue;
+    let how = match is_itself {
+        true => "it runs now".to_owned(),
+        false => format!("the one at {} runs in its place", claim.fire),
+    };
+    // One that is stood in for is counted with those before it.
+    let others = match claim.passed_over - i32::from(!is_itself) {
+        ..=0 => String::new(),
+        1 => ", and for one before it".to_owned(),
+        count => format!(", and for {count} before it"),
+    };
+    Failure::new(
+        FailureKind::Timeout,
+        format!("it was found {late:#} late; {how}{others}"),
+    )
+}
+
+/// Why nobody runs a fire again.
+pub(super) fn given_up() -> Failure {
+    Failure::limit(GIVEN_UP)
+        .hint("look into the logs of those daemons for what killed them, then run the job by hand")
+}
+
+/// Why a fire that its daemon has left is not run: the rule `missed`, or a schedule that is another one now.
+pub(super) fn stale(
+    schedule: &Schedule,
+    claim: &Claim,
+    since: Timestamp,
+    now: Timestamp,
+) -> Option<Failure> {
+    if claim.fire < since {
+        return Some(Failure::new(
+            FailureKind::Conflict,
+            format!(
+                "its daemon has left the fire of {} at {}, and the schedule has changed since",
+                schedule.name, claim.fire
+            ),
+        ));
+    }
+    let is_late = now.duration_since(claim.fire) > decision::ON_TIME;
+    (is_late && schedule.missed == Missed::Skip).then(|| missed(schedule, claim, now))
+}
+
+/// Tells of a fire that has waited for long, once.
+struct Delayed<'a> {
+    firing: &'a Firing<'a>,
+    fire: Timestamp,
+    why: &'static str,
+    is_told: bool,
+}
+
+impl<'a> Delayed<'a> {
+    fn new(firing: &'a Firing<'a>, fire: Timestamp, why: &'static str) -> Self {
+        Self {
+            firing,
+            fire,
+            why,
+            is_told: false,
+        }
+    }
+
+    /// Its time, with what it waits by itself.
+    fn late(&self) -> SignedDuration {
+        let jitter = decision::jitter(self.firing.schedule, self.fire);
+        let jitter = SignedDuration::try_from(jitter).unwrap_or(SignedDuration::MAX);
+        Timestamp::now()
+            .duration_since(self.fire)
+            .saturating_sub(jitter)
+    }
+
+    fn is_due(&self) -> bool {
+        !self.is_told && self.late() >= LATE_START
+    }
+
+    /// Never, when it was told.
+    async fn due(&self) {
+        if self.is_told {
+            return std::future::pending().await;
+        }
+        let wait = Duration::try_from(LATE_START.saturating_sub(self.late()));
+        tokio::time::sleep(wait.unwrap_or(Duration::ZERO)).await;
+    }
+
+    fn tell(&mut self) {
+        self.is_told = true;
+        let reason = format!(
+            "it has waited for {} min: {}",
+            LATE_START.as_mins(),
+            self.why
+        );
+        self.firing
+            .alarm(self.fire, &Failure::new(FailureKind::Timeout, reason));
+    }
+}
+
 /// Why a fire was not run.
-fn missed(schedule: &Schedule, claim: &Claim, now: Timestamp) -> Failure {
+pub(super) fn missed(schedule: &Schedule, claim: &Claim, now: Timestamp) -> Failure {
     let late = now.duration_since(claim.fire);
     let late = jiff::SignedDuration::from_secs(late.as_secs());
     let others = match claim.passed_over {
@@ -431,6 +580,18 @@ struct FireWatch<'a> {
     hold: &'a Hold<'a>,
     is_last: bool,
     is_settled: AtomicBool,
+    is_told: AtomicBool,
+    /// The database of the log went away before it could say that the run may begin.
+    is_unclaimed: AtomicBool,
+    /// The record as it was to be closed.
+    closed: Mutex<Option<RunRecord>>,
+}
+
+impl FireWatch<'_> {
+    fn closed(&self) -> Option<RunRecord> {
+        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        closed.take()
+    }
 }
 
 #[async_trait]
@@ -444,23 +605,41 @@ impl Interest for FireWatch<'_> {
             .await
         {
             Ok(true) => {
-                self.firing.tell_start(record, self.hold.claim.fire);
+                self.firing.audience(self.hold.claim.fire).began(record);
                 Ok(())
             }
             Ok(false) => {
                 self.hold.lost.cancel();
                 Err(Failure::cancelled())
             }
-            Err(failure) => Err(failure.context("noting which run answers for the fire")),
+            Err(failure) => {
+                self.is_unclaimed.store(true, Ordering::Relaxed);
+                Err(failure.context("noting which run answers for the fire"))
+            }
         }
     }
 
     /// First the fire, then the record: a daemon that dies in between leaves a fire that nobody runs again.
     async fn closing(&self, record: &RunRecord) {
+        if self.is_unclaimed.load(Ordering::Relaxed) {
+            return;
+        }
+        let closed = Some(record.clone());
+        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = closed;
+        let ending = self.firing.ending(record, self.is_last);
+        // Whoever is to hear of a failure does not wait for a database that may be what has failed.
+        if matches!(record.status, Status::Failed | Status::Refused)
+            && ending.is_some()
+            && !self.hold.taken.is_cancelled()
+        {
+            let fire = self.hold.claim.fire;
+            self.firing.tell_end(record, fire, true, None);
+            self.is_told.store(true, Ordering::Relaxed);
+        }
         if self.hold.lost.is_cancelled() {
             return;
         }
-        if let Some(ending) = self.firing.ending(record, self.is_last) {
+        if let Some(ending) = ending {
             let settled = tokio::time::timeout(
                 self.firing.daemon.claims.lease(),
                 self.firing.settle(self.hold, &ending),

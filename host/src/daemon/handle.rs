@@ -1,21 +1,29 @@
 //! The daemon, as HTTP and metrics see it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde_json::{Map, Value};
 use tokio::sync::{Mutex, broadcast, oneshot};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
 use uuid::Uuid;
 
-use super::Daemon;
-use super::control::{Control, Event, Fire, Health, RunningRun, ScheduleStatus, Schedules};
+use super::claims::Standing;
+use super::control::{
+    Asked, Control, Event, Fire, Health, Jobs, RunningRun, ScheduleStatus, Schedules,
+};
 use super::running::Interest;
-use crate::deployment_log::{RunRecord, Trigger};
+use super::{Daemon, Loaded};
+use crate::config::{Config, HttpSettings, Name, Step};
+use crate::deployment_log::{Page, RunRecord, Status, Trigger};
 use crate::failure::{Failure, FailureKind};
 use crate::jobs::{Project, RunRequest};
+use crate::notifications::Audience;
+use crate::schedules::Schedule;
 
 /// How many of a schedule's next fires are told.
 const NEXT: usize = 5;
@@ -23,6 +31,8 @@ const NEXT: usize = 5;
 const WAITING: usize = 100;
 /// The loop turns every two seconds, and waits for a server that does not answer.
 const STUCK: Duration = Duration::from_secs(60);
+/// Records that are looked through for the run before: most jobs have some that were cancelled or skipped.
+const BEFORE: usize = 50;
 
 /// A daemon that is running.
 #[derive(Clone)]
@@ -34,41 +44,51 @@ impl Control for Handle {
         self.0.loaded().project.clone()
     }
 
-    async fn schedules(&self) -> Result<Schedules, Failure> {
+    fn http_settings(&self) -> HttpSettings {
+        self.0.loaded().http_settings()
+    }
+
+    async fn schedules(&self) -> Schedules {
         let loaded = self.0.loaded();
-        let last = self.0.claims.last_fires().await?;
+        let (fires, runs) = tokio::join!(
+            self.0.observatory.fires(&loaded.project),
+            self.0.observatory.runs(&loaded.project),
+        );
+        let known = fires.value.unwrap_or_default();
+        let answered = runs.value.unwrap_or_default().fires;
         let schedules = loaded.schedules.values().map(|schedule| {
-            let found = last
-                .iter()
-                .find(|(name, ..)| name == schedule.name.as_str());
-            let after = std::iter::successors(schedule.next_after(Timestamp::now()), |last| {
-                schedule.next_after(*last)
-            });
-            ScheduleStatus {
-                name: schedule.name.to_string(),
-                description: schedule.description.clone(),
-                job: schedule.job.to_string(),
-                cron: schedule.cron.to_string(),
-                words: schedule.cron.words(),
-                time_zone: schedule.zone_name().to_owned(),
-                enabled: schedule.enabled,
-                next: if schedule.enabled {
-                    after.take(NEXT).collect()
-                } else {
-                    Vec::new()
-                },
-                last: found.map(|(_, last, _)| Fire {
-                    due: last.fire,
-                    status: last.status,
-                    run: last.run,
-                }),
-                missed: found.map_or(0, |(.., missed)| *missed),
-            }
+            let name = schedule.name.as_str();
+            status(
+                schedule,
+                known.get(name),
+                answered.get(name).copied(),
+                loaded.at,
+            )
         });
-        Ok(Schedules {
+        Schedules {
             schedules: schedules.collect(),
             problems: loaded.problems.clone(),
-        })
+            incomplete: fires.failure.map(|failure| failure.to_string()),
+        }
+    }
+
+    async fn jobs(&self) -> Jobs {
+        let runs = self.0.observatory.runs(&self.0.loaded().project).await;
+        Jobs {
+            is_up: runs.is_up(),
+            runs: runs.value.unwrap_or_default(),
+        }
+    }
+
+    fn expected_backups(&self) -> BTreeSet<(String, String)> {
+        let loaded = self.0.loaded();
+        let enabled = loaded
+            .schedules
+            .values()
+            .filter(|schedule| schedule.enabled);
+        enabled
+            .flat_map(|schedule| backups_of(&loaded, schedule))
+            .collect()
     }
 
     fn running(&self) -> Vec<RunningRun> {
@@ -83,12 +103,7 @@ impl Control for Handle {
         self.0.runs.events()
     }
 
-    async fn trigger(
-        &self,
-        job: &str,
-        parameters: Map<String, Value>,
-        actor: String,
-    ) -> Result<Uuid, Failure> {
+    async fn trigger(&self, asked: Asked) -> Result<Uuid, Failure> {
         let daemon = self.0.clone();
         if daemon.stop.is_cancelled() {
             return Err(stopping());
@@ -99,7 +114,8 @@ impl Control for Handle {
             )));
         }
         let loaded = daemon.loaded();
-        let steps = match loaded.project.config.job(job) {
+        let config = &loaded.project.config;
+        let steps = match config.job(&asked.job) {
             Ok(job) => &job.steps,
             Err(error) => {
                 return Err(Failure {
@@ -108,26 +124,33 @@ impl Control for Handle {
                 });
             }
         };
+        let targets = targets(config, &asked.notify)?;
         let request = RunRequest {
-            overrides: parameters,
-            ..RunRequest::of_job(job, steps, Trigger::Api, actor)
+            overrides: asked.parameters,
+            ..RunRequest::of_job(&asked.job, steps, Trigger::Api, asked.actor)
         };
         let (recorded, told) = oneshot::channel();
         let tasks = daemon.tasks.clone();
         tasks.spawn(async move {
+            let cancel = daemon.kill.child_token();
             let waits = InTurn {
                 daemon: &daemon,
+                cancel: cancel.clone(),
+                targets,
                 recorded: Mutex::new(Some(recorded)),
                 turn: Mutex::new(None),
             };
-            let cancel = daemon.kill.child_token();
             let run = daemon
                 .runs
                 .run(&loaded.project, request, None, cancel, &waits)
                 .await;
-            if let (Err(failure), Some(recorded)) = (run, waits.recorded.lock().await.take()) {
-                // Whoever asked may have gone.
-                let _ = recorded.send(Err(failure));
+            match run {
+                Ok(outcome) => waits.tell(&loaded, &outcome.record).await,
+                Err(failure) => match waits.recorded.lock().await.take() {
+                    // Whoever asked may have gone.
+                    Some(recorded) => drop(recorded.send(Err(failure))),
+                    None => warn!("a run of the API: {failure}"),
+                },
             }
         });
         told.await.unwrap_or_else(|_| Err(stopping()))
@@ -163,25 +186,147 @@ fn stopping() -> Failure {
     Failure::new(FailureKind::Unavailable, "the daemon is stopping")
 }
 
+/// What is told of a schedule. `loaded` is since when it owes its fires, as long as the database has not said so.
+fn status(
+    schedule: &Schedule,
+    known: Option<&Standing>,
+    answered: Option<Timestamp>,
+    loaded: Timestamp,
+) -> ScheduleStatus {
+    let fires = |after: Timestamp| {
+        let first = schedule
+            .enabled
+            .then(|| schedule.next_after(after))
+            .flatten();
+        std::iter::successors(first, move |last| schedule.next_after(*last))
+    };
+    let owes_since = known.and_then(|known| known.owes_since(schedule));
+    let owes_since = owes_since.map_or(loaded, |since| answered.map_or(since, |at| at.max(since)));
+    ScheduleStatus {
+        name: schedule.name.to_string(),
+        description: schedule.description.clone(),
+        job: schedule.job.to_string(),
+        cron: schedule.cron.to_string(),
+        words: schedule.cron.words(),
+        time_zone: schedule.zone_name().to_owned(),
+        enabled: schedule.enabled,
+        next: fires(Timestamp::now()).take(NEXT).collect(),
+        due: fires(owes_since).next(),
+        last: known
+            .and_then(|known| known.last.as_ref())
+            .map(|last| Fire {
+                due: last.fire,
+                status: last.status,
+                run: last.run,
+            }),
+        missed: known.map_or(0, |known| known.missed),
+    }
+}
+
+/// The storage and the database of each backup that a schedule takes.
+fn backups_of(loaded: &Loaded, schedule: &Schedule) -> Vec<(String, String)> {
+    let config = &loaded.project.config;
+    let steps = loaded.steps(schedule.job.as_str()).iter();
+    let backups = steps.filter(|step| step.plugin.as_str() == "backup");
+    let pair = |step: &Step| {
+        let parameter = |name: &str| {
+            let given = schedule.parameters.get(name);
+            given.or_else(|| step.parameters.get(name))?.as_str()
+        };
+        let (storage, _) = config.storage(parameter("storage")).ok()?;
+        let (_, database) = config.database(parameter("database")).ok()?;
+        Some((storage.to_string(), database.settings.database.clone()))
+    };
+    backups.filter_map(pair).collect()
+}
+
+/// Targets of notices, by their names.
+fn targets(config: &Config, names: &[String]) -> Result<Vec<Name>, Failure> {
+    let mut targets = Vec::new();
+    for name in names {
+        let Some((name, _)) = config.notify.get_key_value(name.as_str()) else {
+            return Err(
+                Failure::not_found(format!("there is no notify target named {name:?}"))
+                    .hint("the configuration names them below [notify]"),
+            );
+        };
+        targets.push(name.clone());
+    }
+    targets.sort();
+    targets.dedup();
+    Ok(targets)
+}
+
 /// A run of the API: recorded at once, begun when it is its turn.
 struct InTurn<'a> {
     daemon: &'a Daemon,
+    cancel: CancellationToken,
+    targets: Vec<Name>,
     recorded: Mutex<Option<oneshot::Sender<Result<Uuid, Failure>>>>,
     turn: Mutex<Option<tokio::sync::OwnedSemaphorePermit>>,
 }
 
+impl InTurn<'_> {
+    /// Tells those whom the request named how the run has ended.
+    async fn tell(&self, loaded: &Loaded, record: &RunRecord) {
+        if self.targets.is_empty() {
+            return;
+        }
+        match record.status {
+            Status::Succeeded => {
+                let before = before(&loaded.project, record).await;
+                self.audience().succeeded(record, before);
+            }
+            _ => self.audience().failed(record),
+        }
+    }
+
+    fn audience(&self) -> Audience<'_> {
+        Audience {
+            notifications: self.daemon.notifications(),
+            targets: &self.targets,
+            ping: None,
+            schedule: None,
+            fire: None,
+        }
+    }
+}
+
+/// How the last run of the job before this one ended that was run to an end.
+async fn before(project: &Project, record: &RunRecord) -> Option<Status> {
+    let page = Page {
+        limit: BEFORE,
+        before: Some(record.run_id),
+        job: Some(record.job.clone()),
+        ..Page::default()
+    };
+    let connection = project.log_connection().await.and_then(Result::ok);
+    let client = connection.as_ref().map(|connection| &connection.client);
+    let runs = project.log.page(&page, client).await.ok()?;
+    let ends = [Status::Succeeded, Status::Failed, Status::Refused];
+    let mut ended = runs.iter().map(|run| run.status);
+    ended.find(|status| ends.contains(status))
+}
+
 #[async_trait]
 impl Interest for InTurn<'_> {
-    async fn began(&self, record: &RunRecord) -> Result<(), Failure> {
+    async fn recorded(&self, record: &RunRecord) {
         if let Some(recorded) = self.recorded.lock().await.take() {
             // Whoever asked may have gone; the run goes on.
             let _ = recorded.send(Ok(record.run_id));
         }
+    }
+
+    async fn began(&self, record: &RunRecord) -> Result<(), Failure> {
         let turn = tokio::select! {
             turn = self.daemon.runs.turn() => turn?,
             () = self.daemon.stop.cancelled() => return Err(Failure::cancelled()),
+            () = self.cancel.cancelled() => return Err(Failure::cancelled()),
         };
         *self.turn.lock().await = Some(turn);
+        if !self.targets.is_empty() {
+            self.audience().began(record);
+        }
         Ok(())
     }
 

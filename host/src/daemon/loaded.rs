@@ -1,16 +1,18 @@
 //! The configuration and the schedules as they are now. What is broken keeps what was there before, and is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
-use tracing::info;
+use tracing::{info, warn};
 
-use super::notifications::{Notifications, TableRecorder};
-use crate::config::{Config, Name, Schedules, Step};
+use crate::config::http::gone;
+use crate::config::{Config, HttpSettings, Name, Schedules, Step};
+use crate::deployment_log::Redactor;
 use crate::failure::Failure;
 use crate::jobs::{Project, register_url};
+use crate::notifications::{Notifications, TableRecorder};
 use crate::schedules::Schedule;
 
 /// Where a configuration comes from.
@@ -31,8 +33,15 @@ pub struct Loaded {
     pub problems: Vec<String>,
     /// Since when.
     pub at: jiff::Timestamp,
+    /// Tokens that are gone from a file that cannot be used otherwise.
+    revoked: BTreeSet<Name>,
     signature: Signature,
+    /// The configuration could not be read, which may pass by itself (a secret's file, a folder on the network): when that was.
+    failed: Option<Instant>,
 }
+
+/// How soon a configuration that could not be read is tried again, though no file has changed.
+const AGAIN: Duration = Duration::from_secs(30);
 
 /// The files as they lie: when one of them is another, all are read again.
 type Signature = Vec<(PathBuf, Option<SystemTime>, u64)>;
@@ -53,7 +62,9 @@ impl Loaded {
             schedules: shared(schedules),
             problems,
             at: jiff::Timestamp::now(),
+            revoked: BTreeSet::new(),
             signature,
+            failed: None,
         })
     }
 
@@ -69,17 +80,35 @@ impl Loaded {
                     .as_ref()
                     .map(|hint| format!(" ({hint})"))
                     .unwrap_or_default();
+                let revoked = self.revoked_too();
+                let but = match revoked.is_empty() {
+                    true => String::new(),
+                    false => {
+                        let names: Vec<&str> = revoked.iter().map(Name::as_str).collect();
+                        format!(
+                            ", but for tokens that are gone from it: {}",
+                            names.join(", ")
+                        )
+                    }
+                };
                 return Self {
                     project: self.project.clone(),
                     schedules: self.schedules.clone(),
                     problems: vec![format!(
-                        "the configuration stays as it was: {failure}{hint}"
+                        "the configuration stays as it was{but}: {failure}{hint}"
                     )],
                     at: self.at,
+                    revoked,
                     signature,
+                    failed: Some(Instant::now()),
                 };
             }
         };
+        for key in kept_until_restart(&self.project.config, &project.config) {
+            warn!(
+                "[daemon] {key} has changed: the daemon goes on as before until it is started again"
+            );
+        }
         let read = Schedules::read(&project.config);
         let broken: Vec<PathBuf> = read
             .problems
@@ -97,9 +126,11 @@ impl Loaded {
             })
             .collect();
         let mut schedules = shared(read);
+        // Where the folder itself cannot be read, nobody has said that any of them is gone.
+        let is_unread = broken.contains(&project.config.schedules);
         for (name, schedule) in &self.schedules {
             // One whose job is gone cannot be kept.
-            if broken.contains(&schedule.file)
+            if (is_unread || broken.contains(&schedule.file))
                 && !schedules.contains_key(name)
                 && project.config.jobs.contains_key(&schedule.job)
             {
@@ -115,28 +146,74 @@ impl Loaded {
             schedules,
             problems,
             at: jiff::Timestamp::now(),
+            revoked: BTreeSet::new(),
             signature,
+            failed: is_unread.then(Instant::now),
         }
     }
 
-    /// Those who are told of runs. The addresses of dead man's switches are secrets that the configuration knows nothing of.
-    pub fn notifications(&self) -> Notifications {
-        let (config, log) = (&self.project.config, &self.project.log);
-        for schedule in self.schedules.values() {
-            if let Some(ping) = &schedule.ping {
-                register_url(log.redactor(), ping.url());
-            }
+    /// Who is answered by HTTP.
+    pub fn http_settings(&self) -> HttpSettings {
+        let mut settings = self.project.config.http.clone();
+        settings
+            .tokens
+            .retain(|name, _| !self.revoked.contains(name));
+        settings
+    }
+
+    /// Tokens that open nothing any more, though the file that says so cannot be used.
+    fn revoked_too(&self) -> BTreeSet<Name> {
+        let config = &self.project.config;
+        let text = config.file.as_ref().map(std::fs::read_to_string);
+        let mut revoked = self.revoked.clone();
+        if let Some(Ok(text)) = text {
+            revoked.extend(gone(&config.http.tokens, &text));
         }
+        revoked
+    }
+
+    /// Tells the log what is wrong. What cannot be read is quoted, and may hold a secret that stands in the wrong place.
+    pub fn warn_of_problems(&self) {
+        for problem in &self.problems {
+            warn!("{}", self.project.log.redactor().text(problem));
+        }
+    }
+
+    /// Those who are told of runs.
+    pub fn notifications(&self) -> Notifications {
+        let config = &self.project.config;
         Notifications::start(
             config,
-            log.redactor().clone(),
+            self.redactor(),
             Arc::new(TableRecorder::new(config)),
         )
     }
 
-    /// Whether a file has changed since it was read.
+    /// From now on they are those of this configuration.
+    pub fn reload(&self, notifications: &Notifications) {
+        let config = &self.project.config;
+        notifications.reload(
+            config,
+            self.redactor(),
+            Arc::new(TableRecorder::new(config)),
+        );
+    }
+
+    /// The addresses of dead man's switches are secrets that the configuration knows nothing of.
+    fn redactor(&self) -> Redactor {
+        let redactor = self.project.log.redactor();
+        for schedule in self.schedules.values() {
+            if let Some(ping) = &schedule.ping {
+                register_url(redactor, ping.url());
+            }
+        }
+        redactor.clone()
+    }
+
+    /// Whether a file has changed since it was read, or could not be read then.
     pub fn is_stale(&self) -> bool {
-        signature(&self.project.config) != self.signature
+        self.failed.is_some_and(|at| at.elapsed() >= AGAIN)
+            || signature(&self.project.config) != self.signature
     }
 
     /// The steps of a job; none of one that is gone, which then fails by that.
@@ -147,6 +224,21 @@ impl Loaded {
             .get(job)
             .map_or(&[], |job| &job.steps)
     }
+}
+
+/// Settings that a daemon reads when it starts.
+fn kept_until_restart(before: &Config, after: &Config) -> Vec<&'static str> {
+    let changes = [
+        ("listen", before.http.listen != after.http.listen),
+        ("grace", before.daemon.grace != after.daemon.grace),
+        ("lease", before.daemon.lease != after.daemon.lease),
+        (
+            "max_concurrent_jobs",
+            before.daemon.max_concurrent_jobs != after.daemon.max_concurrent_jobs,
+        ),
+    ];
+    let changed = changes.into_iter().filter(|(_, has_changed)| *has_changed);
+    changed.map(|(key, _)| key).collect()
 }
 
 fn shared(read: Schedules) -> BTreeMap<Name, Arc<Schedule>> {

@@ -1,6 +1,8 @@
-//! `/metrics`: what Prometheus is told, read when it asks.
+//! `/metrics`: what Prometheus is told, read when it asks. Whatever is away, the rest is told, and of it what was known last.
 
-mod reading;
+mod copies;
+mod jobs;
+mod schedules;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,10 +17,13 @@ use tokio::sync::Mutex;
 
 use super::control::{Control, Schedules};
 use crate::failure::Failure;
-use reading::{Copies, Jobs};
+use copies::{Copies, Storages};
+use jobs::{Ended, JobStates};
 
 /// What is read is told to everybody who asks within this time.
 const KEPT: Duration = Duration::from_secs(5);
+/// Jobs, or databases, that have labels of their own: those of the configuration always do.
+const MOST_LABELS: usize = 200;
 
 /// The metrics of one daemon.
 pub struct Metrics {
@@ -26,39 +31,58 @@ pub struct Metrics {
     last: Mutex<Last>,
 }
 
-#[derive(Default)]
 struct Last {
     text: Option<(Instant, Arc<str>)>,
-    copies: Copies,
+    storages: Storages,
+    ended: Ended,
+    jobs: JobStates,
 }
 
 impl Metrics {
-    /// Reads nothing yet.
+    /// Begins to count the runs that end.
     pub fn new(control: Arc<dyn Control>) -> Self {
+        let last = Last {
+            text: None,
+            storages: Storages::default(),
+            ended: Ended::begin(&control.project()),
+            jobs: JobStates::default(),
+        };
         Self {
             control,
-            last: Mutex::default(),
+            last: Mutex::new(last),
         }
     }
 
-    /// The text of OpenMetrics. Those who ask at the same time wait for the same answer.
+    /// The text of OpenMetrics. Those who ask at the same time wait for the same answer, which waits a few seconds at most for what is read.
     pub async fn text(&self) -> Result<String, Failure> {
         let mut last = self.last.lock().await;
+        let last = &mut *last;
         if let Some((when, text)) = &last.text
             && when.elapsed() < KEPT
         {
             return Ok(text.to_string());
         }
         let project = self.control.project();
-        last.copies.refresh(&project).await;
-        let health = self.control.health().await;
+        let (newest, jobs, schedules, health) = tokio::join!(
+            last.storages.newest(&project),
+            self.control.jobs(),
+            self.control.schedules(),
+            self.control.health(),
+        );
+        let is_log_up = jobs.is_up && schedules.incomplete.is_none();
+        last.jobs.update(&project, jobs.runs);
+        last.ended.update(&project);
+        let expected = self.control.expected_backups();
+        let copies = last.storages.copies(newest, expected, &last.jobs);
         let moment = Moment {
-            jobs: Jobs::read(&project)?,
-            copies: last.copies.clone(),
-            schedules: self.control.schedules().await?,
+            jobs: last.jobs.clone(),
+            ended: last.ended.counts(&project),
+            copies,
+            schedules,
             running: self.control.running().len(),
             queued: self.control.queued(),
             is_ready: health.ready,
+            is_log_up,
         };
         let mut registry = Registry::default();
         registry.register_collector(Box::new(moment));
@@ -79,12 +103,14 @@ impl fmt::Debug for Metrics {
 /// All that is told at one time.
 #[derive(Debug)]
 struct Moment {
-    jobs: Jobs,
+    jobs: JobStates,
+    ended: Vec<jobs::Count>,
     copies: Copies,
     schedules: Schedules,
     running: usize,
     queued: usize,
     is_ready: bool,
+    is_log_up: bool,
 }
 
 impl Collector for Moment {
@@ -100,6 +126,11 @@ impl Collector for Moment {
                 "orchestrator_ready",
                 "Whether the daemon does its work: 1 or 0",
                 self.is_ready.into(),
+            ),
+            word(
+                "orchestrator_log_database_up",
+                "Whether the database of the log answers: 1 or 0",
+                self.is_log_up.into(),
             ),
             word(
                 "orchestrator_running_runs",
@@ -120,40 +151,11 @@ impl Collector for Moment {
             to.encode_descriptor(name, help, None, MetricType::Gauge)?
                 .encode_gauge(&value)?;
         }
+        jobs::encode_counts(&self.ended, to)?;
         self.jobs.encode(to)?;
         self.copies.encode(to)?;
-        schedules(&self.schedules, to)
+        schedules::encode(&self.schedules, to)
     }
-}
-
-fn schedules(schedules: &Schedules, to: &mut DescriptorEncoder) -> fmt::Result {
-    let all = || schedules.schedules.iter();
-    let labels = |name: &str, job: &str| [("schedule", name.to_owned()), ("job", job.to_owned())];
-    gauges(
-        to,
-        "orchestrator_schedule_enabled",
-        "Whether the schedule fires at all: 1 or 0",
-        all().map(|one| (labels(&one.name, &one.job), u64::from(one.enabled))),
-    )?;
-    gauges(
-        to,
-        "orchestrator_schedule_next_fire_timestamp_seconds",
-        "When the schedule fires next, as a Unix time",
-        all().filter_map(|one| Some((labels(&one.name, &one.job), seconds(*one.next.first()?)))),
-    )?;
-    gauges(
-        to,
-        "orchestrator_schedule_last_fire_timestamp_seconds",
-        "When the last fire that was taken was due, as a Unix time",
-        all()
-            .filter_map(|one| Some((labels(&one.name, &one.job), seconds(one.last.as_ref()?.due)))),
-    )?;
-    counters(
-        to,
-        "orchestrator_schedule_missed_fires",
-        "Fires that nobody took when they were due",
-        all().map(|one| (labels(&one.name, &one.job), one.missed)),
-    )
 }
 
 /// A Unix time with its fraction.

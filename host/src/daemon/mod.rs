@@ -8,27 +8,29 @@
 //! fires        one fire, from its claim to its end: jitter, overlap, turn, run, retry
 //! running      the runs under way: turns, progress, cancellation
 //! control      what HTTP and metrics ask
+//! standing     what the log's database says of schedules and jobs, for whoever shows it
 //! http         health, metrics, the API
 //! metrics      read when they are asked for
-//! notifications    who is told of what, outside the failing path
+//! latest       what one reads for many who ask
 //! service_manager   readiness and watchdog of systemd
 //! ```
 
 mod claims;
-pub mod control;
+mod control;
 mod decision;
 mod fires;
 mod handle;
 mod held;
-pub mod http;
+pub(crate) mod http;
+mod latest;
 mod loaded;
-pub mod metrics;
-pub mod notifications;
+mod metrics;
 mod running;
 mod scheduler;
 mod service_manager;
 #[cfg(test)]
 mod simulation_tests;
+mod standing;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, RwLock};
@@ -36,23 +38,28 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use crate::config::DaemonSettings;
 use crate::failure::Failure;
 use crate::jobs;
+use crate::notifications::Notifications;
 
-use claims::{Claims, Server};
+use claims::Claims;
 pub use handle::Handle;
 use held::Held;
 pub use loaded::{Loaded, Loader};
-use notifications::Notifications;
 use running::Runs;
 use service_manager::ServiceManager;
+use standing::Observatory;
 
 /// After the grace time: how long cancelled runs may take to undo what they had begun.
 const UNDOING: Duration = Duration::from_secs(60);
+
+/// How often what dead runs left is looked for, besides at the start and after each takeover, and how long that may take.
+const SWEEP: Duration = Duration::from_secs(600);
+const SWEEP_LIMIT: Duration = Duration::from_secs(3600);
 
 /// At the end: how long notices may take that are on their way, and answers.
 const LAST_NOTICES: Duration = Duration::from_secs(10);
@@ -64,6 +71,7 @@ pub struct Daemon {
     settings: DaemonSettings,
     claims: Claims,
     held: Held,
+    observatory: Observatory,
     runs: Runs,
     tasks: TaskTracker,
     notifications: RwLock<Notifications>,
@@ -75,6 +83,8 @@ pub struct Daemon {
     turned: AtomicI64,
     begun: std::time::Instant,
     is_scheduling: AtomicBool,
+    /// Somebody has died: look for what was left.
+    sweep: tokio::sync::Notify,
 }
 
 /// What a process tells its daemon.
@@ -92,8 +102,12 @@ impl Daemon {
     /// Runs until it is told to stop, and everything that it had begun is over.
     pub async fn run(loader: Box<dyn Loader>, signals: Signals) -> Result<(), Failure> {
         let loaded = Arc::new(Loaded::first(loader.as_ref())?);
-        for problem in &loaded.problems {
-            warn!("{problem}");
+        loaded.warn_of_problems();
+        if loaded.project.config.log.database.is_none() {
+            return Err(Failure::invalid_input(
+                "the daemon needs a database for its claims: no database is configured",
+            )
+            .hint("set DATABASE_URL, or name one in [log] database"));
         }
         let settings = loaded.project.config.daemon.clone();
         let http = match loaded.project.config.http.listen {
@@ -112,9 +126,10 @@ impl Daemon {
             loaded.schedules.len()
         );
         let daemon = Arc::new(Self {
-            claims: Claims::new(Server::new(loaded.project.clone()), name, settings.lease),
+            claims: Claims::new(&loaded.project, name, settings.lease),
             loaded: RwLock::new(loaded),
             held: Held::default(),
+            observatory: Observatory::default(),
             runs: Runs::new(settings.max_concurrent_jobs as usize),
             tasks: TaskTracker::new(),
             notifications: RwLock::new(notifications),
@@ -124,11 +139,13 @@ impl Daemon {
             turned: AtomicI64::new(0),
             begun: std::time::Instant::now(),
             is_scheduling: AtomicBool::new(false),
+            sweep: tokio::sync::Notify::new(),
         });
         let manager = ServiceManager::from_environment();
         let background = CancellationToken::new();
         let leases = tokio::spawn(renew(daemon.clone(), background.clone()));
         let progress = tokio::spawn(tell_progress(daemon.clone(), background.clone()));
+        let sweeping = tokio::spawn(sweep(daemon.clone(), background.clone()));
         let server = match http {
             Some(listener) => Some(http::Server::start(
                 listener,
@@ -146,7 +163,7 @@ impl Daemon {
             server.stop(LAST_ANSWERS).await;
         }
         background.cancel();
-        for task in [leases, progress] {
+        for task in [leases, progress, sweeping] {
             if let Err(error) = task.await {
                 warn!("a task of the daemon has ended badly: {error}");
             }
@@ -214,13 +231,53 @@ impl Daemon {
     }
 }
 
-/// Keeps the leases of this daemon, and nothing else waits on it.
+/// Renews the leases of this daemon, by a connection that nothing else waits for.
 async fn renew(daemon: Arc<Daemon>, end: CancellationToken) {
-    let mut often = tokio::time::interval(daemon.claims.lease() / 3);
-    often.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while end.run_until_cancelled(often.tick()).await.is_some() {
-        daemon.held.renew(&daemon.claims).await;
+    let lease = daemon.claims.lease();
+    let keep = async {
+        loop {
+            let is_answered = daemon.held.renew(&daemon.claims).await;
+            tokio::time::sleep(if is_answered { lease / 3 } else { lease / 12 }).await;
+        }
+    };
+    let watch = async {
+        loop {
+            tokio::time::sleep(lease / 30).await;
+            daemon.held.give_up(lease);
+        }
+    };
+    tokio::select! {
+        () = keep => {}
+        () = watch => {}
+        () = end.cancelled() => {}
     }
+}
+
+/// Closes what dead runs of this machine have left: at the start, after each takeover, and now and then. What has to be cleaned up may be
+/// where nobody answers, and no schedule waits for that.
+async fn sweep(daemon: Arc<Daemon>, end: CancellationToken) {
+    let work = async {
+        loop {
+            let loaded = daemon.loaded();
+            if tokio::time::timeout(SWEEP_LIMIT, recover(&loaded))
+                .await
+                .is_err()
+            {
+                warn!(
+                    "cleaning up after dead runs took longer than {SWEEP_LIMIT:?}; it is tried again"
+                );
+            }
+            // Where the database is away, the loop says so.
+            for warning in jobs::share_log(&loaded.project).await {
+                debug!("{warning}");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(SWEEP) => {}
+                () = daemon.sweep.notified() => {}
+            }
+        }
+    };
+    end.run_until_cancelled(work).await;
 }
 
 async fn tell_progress(daemon: Arc<Daemon>, end: CancellationToken) {

@@ -52,7 +52,9 @@ struct Step {
 /// What somebody who starts a run has to do with its beginning and end.
 #[async_trait]
 pub trait Interest: Send + Sync {
-    /// The run is in the journal; an error ends it before any effect.
+    /// The run is in the journal.
+    async fn recorded(&self, _record: &RunRecord) {}
+    /// The run is about to begin; an error ends it before any effect.
     async fn began(&self, record: &RunRecord) -> Result<(), Failure>;
     /// The run is over, and its record about to be closed.
     async fn closing(&self, record: &RunRecord);
@@ -235,7 +237,7 @@ impl Drop for Watch<'_> {
 
 #[async_trait]
 impl Observer for Watch<'_> {
-    async fn began(&self, record: &RunRecord) -> Result<(), Failure> {
+    async fn recorded(&self, record: &RunRecord) {
         *self.run.lock().unwrap_or_else(PoisonError::into_inner) = Some(record.run_id);
         let running = Running {
             job: self.job.clone(),
@@ -252,6 +254,10 @@ impl Observer for Watch<'_> {
             &self.job,
             What::Started { trigger, schedule },
         );
+        self.interest.recorded(record).await;
+    }
+
+    async fn began(&self, record: &RunRecord) -> Result<(), Failure> {
         self.interest.began(record).await
     }
 

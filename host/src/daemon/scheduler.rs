@@ -6,14 +6,14 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tracing::{debug, warn};
+use tracing::warn;
 
-use super::claims::{Claim, Claimed};
+use super::claims::{Claim, Claimed, Taken};
 use super::decision::{self, Due, Known};
-use super::fires::Firing;
+use super::fires::{Firing, given_up, missed, run_late, stale};
 use super::loaded::{Loaded, Loader};
 use super::service_manager::ServiceManager;
-use super::{Daemon, Signals, recover};
+use super::{Daemon, Signals};
 use crate::config::Name;
 use crate::failure::{Failure, FailureKind};
 use crate::schedules::Schedule;
@@ -22,12 +22,12 @@ use crate::schedules::Schedule;
 const NAP: Duration = Duration::from_secs(2);
 /// How soon what could not be done is tried again.
 const SOON: Duration = Duration::from_secs(1);
-/// How often what dead runs left is looked for, besides at the start and after each takeover.
-const SWEEP: Duration = Duration::from_secs(600);
+/// How often rows are looked at that nobody needs any more.
+const TIDY: Duration = Duration::from_secs(600);
+/// How far the clocks of this machine and of the server may be apart before somebody should hear of it, in seconds.
+const APART: f64 = 30.0;
 /// How long a daemon without a free turn leaves a fire to others.
 const COURTESY: Duration = Duration::from_millis(300);
-/// How long notices may take that were queued before a reload.
-const QUEUED: Duration = Duration::from_secs(60);
 /// Fires taken over in one go.
 const AT_ONCE: usize = 50;
 
@@ -39,12 +39,11 @@ pub(super) async fn turn(
     manager: &ServiceManager,
 ) {
     let mut state = State::default();
-    recover(&daemon.loaded()).await;
     manager.ready("following its schedules");
     let mut stale_since: Option<Instant> = None;
     while !daemon.stop.is_cancelled() {
         let loaded = daemon.loaded();
-        let trouble = state.look(daemon, &loaded).await.err();
+        let trouble = state.look(daemon, &loaded, manager).await.err();
         if let Some(failure) = &trouble {
             warn!("the schedules wait: {failure}");
         }
@@ -79,7 +78,7 @@ pub(super) async fn turn(
             stale_since = None;
             manager.reloading();
             reload(daemon, &loaded, loader).await;
-            state.known.clear();
+            state.is_stale = true;
             manager.ready("following its schedules");
         }
     }
@@ -87,22 +86,11 @@ pub(super) async fn turn(
 
 async fn reload(daemon: &Daemon, before: &Loaded, loader: &dyn Loader) {
     let loaded = Arc::new(before.again(loader));
-    for problem in &loaded.problems {
-        warn!("{problem}");
-    }
+    loaded.warn_of_problems();
     if !Arc::ptr_eq(&loaded.project, &before.project) {
-        daemon.claims.move_to(loaded.project.clone()).await;
+        daemon.claims.move_to(&loaded.project).await;
     }
-    let notifications = loaded.notifications();
-    let before = std::mem::replace(
-        &mut *daemon
-            .notifications
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner),
-        notifications,
-    );
-    // What is queued there is sent, and nobody waits for it.
-    daemon.tasks.spawn(before.finish(QUEUED));
+    loaded.reload(&daemon.notifications());
     *daemon
         .loaded
         .write()
@@ -113,41 +101,44 @@ async fn reload(daemon: &Daemon, before: &Loaded, loader: &dyn Loader) {
 #[derive(Default)]
 struct State {
     known: BTreeMap<Name, Known>,
+    /// What is known is that of other schedules, or of before a time without the database: it is asked for before anything is claimed.
+    is_stale: bool,
     next: Option<Timestamp>,
     taken_over: Option<Instant>,
-    swept: Option<Instant>,
-    /// Fires that could not be claimed, and of which somebody was told.
+    tidied: Option<Instant>,
+    /// Whether the clocks were apart when they were last compared.
+    is_apart: bool,
+    /// The overdue fires that could not be claimed, and of which somebody was told.
     alarmed: BTreeMap<Name, Timestamp>,
 }
 
 impl State {
     /// Claims what is due, and what others have left.
-    async fn look(&mut self, daemon: &Arc<Daemon>, loaded: &Arc<Loaded>) -> Result<(), Failure> {
-        let enabled: Vec<&Arc<Schedule>> = loaded
-            .schedules
-            .values()
-            .filter(|schedule| schedule.enabled)
-            .collect();
+    async fn look(
+        &mut self,
+        daemon: &Arc<Daemon>,
+        loaded: &Arc<Loaded>,
+        manager: &ServiceManager,
+    ) -> Result<(), Failure> {
         let now = Timestamp::now();
-        if self.known.len() != loaded.schedules.len()
-            || loaded
-                .schedules
-                .keys()
-                .any(|name| !self.known.contains_key(name))
-        {
-            let all: Vec<&Schedule> = loaded.schedules.values().map(AsRef::as_ref).collect();
-            let known = daemon.claims.known(&all, loaded.at).await?;
-            self.known = loaded.schedules.keys().cloned().zip(known).collect();
-        }
+        // Where nothing can be learnt, nothing is claimed; who waits for a fire in vain is told all the same.
+        let mut trouble = self.learn(daemon, loaded).await.err();
         self.next = None;
-        let mut trouble = None;
-        for schedule in enabled {
+        let mut was_courteous = false;
+        for schedule in enabled(loaded) {
             let Some(known) = self.known.get_mut(&schedule.name) else {
                 continue;
             };
             let decision = decision::decide(schedule, *known, now);
             self.next = self.next.into_iter().chain(decision.next).min();
             for due in decision.due {
+                if daemon.runs.is_full() && !was_courteous {
+                    was_courteous = true;
+                    tokio::time::sleep(COURTESY).await;
+                }
+                // Hundreds may be due at once.
+                daemon.turned();
+                manager.alive();
                 let claimed = match &trouble {
                     None => claim(daemon, schedule, due).await,
                     Some(failure) => Err(Failure::clone(failure)),
@@ -155,16 +146,19 @@ impl State {
                 match claimed {
                     Ok(claimed) => {
                         known.last = known.last.max(Some(due.fire));
-                        self.alarmed.remove(&schedule.name);
+                        let told = self.alarmed.remove(&schedule.name);
                         if let Claimed::Ours(claim) = claimed {
-                            begin(daemon, loaded, schedule, claim, Some((due, now)));
+                            let unheard = due.overdue.filter(|fire| told != Some(*fire));
+                            let work = Work::found(schedule, &claim, due, unheard, now);
+                            begin(daemon, loaded, schedule, claim, work);
                         }
                     }
                     Err(failure) => {
-                        let late = now.duration_since(due.fire) > decision::ON_TIME;
-                        if late && !self.alarmed.contains_key(&schedule.name) {
-                            self.alarmed.insert(schedule.name.clone(), due.fire);
-                            firing(daemon, loaded, schedule, true).alarm(due.fire, &failure);
+                        if let Some(overdue) = due.overdue
+                            && !self.alarmed.contains_key(&schedule.name)
+                        {
+                            self.alarmed.insert(schedule.name.clone(), overdue);
+                            firing(daemon, loaded, schedule, true).alarm(overdue, &failure);
                         }
                         trouble = Some(failure);
                         break;
@@ -178,7 +172,40 @@ impl State {
         self.take_over(daemon, loaded).await
     }
 
-    /// Looks for fires whose daemons are gone, and for what dead runs of this machine have left.
+    /// What is known of the schedules' fires, if that is not known yet. Until the database has told it, a schedule owes what is due since it
+    /// was loaded.
+    async fn learn(&mut self, daemon: &Daemon, loaded: &Loaded) -> Result<(), Failure> {
+        let all: Vec<&Schedule> = loaded.schedules.values().map(AsRef::as_ref).collect();
+        self.known
+            .retain(|name, _| loaded.schedules.contains_key(name));
+        if !self.is_stale
+            && all
+                .iter()
+                .all(|schedule| self.known.contains_key(&schedule.name))
+        {
+            return Ok(());
+        }
+        self.is_stale = true;
+        match daemon.claims.known(&all, loaded.at).await {
+            Ok(known) => {
+                self.known = loaded.schedules.keys().cloned().zip(known).collect();
+                self.is_stale = false;
+                Ok(())
+            }
+            Err(failure) => {
+                for schedule in all {
+                    let unknown = Known {
+                        since: loaded.at,
+                        last: None,
+                    };
+                    self.known.entry(schedule.name.clone()).or_insert(unknown);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// Looks for fires whose daemons are gone.
     async fn take_over(
         &mut self,
         daemon: &Arc<Daemon>,
@@ -186,29 +213,69 @@ impl State {
     ) -> Result<(), Failure> {
         let every = daemon.claims.lease() / 2;
         if self.taken_over.is_none_or(|at| at.elapsed() >= every) {
-            let enabled = loaded
-                .schedules
-                .values()
-                .filter(|schedule| schedule.enabled);
-            let names: Vec<String> = enabled.map(|schedule| schedule.name.to_string()).collect();
-            let taken = daemon.claims.take_over(&names, AT_ONCE).await?;
+            let names: Vec<String> = enabled(loaded)
+                .map(|schedule| schedule.name.to_string())
+                .collect();
+            let Taken {
+                claims,
+                given_up: lost,
+            } = daemon
+                .claims
+                .take_over(&names, &daemon.held.claims(), AT_ONCE)
+                .await?;
             self.taken_over = Some(Instant::now());
-            if !taken.is_empty() {
-                self.swept = None;
+            if claims.len() + lost.len() > 0 {
+                daemon.sweep.notify_one();
             }
-            for claim in taken {
-                warn!(schedule = claim.schedule, fire = %claim.fire, "taken over from a daemon that is gone");
-                match loaded.schedules.get(claim.schedule.as_str()) {
-                    Some(schedule) => begin(daemon, loaded, schedule, claim, None),
-                    None => debug!("the schedule {} is gone", claim.schedule),
+            for claim in lost {
+                if let Some(schedule) = loaded.schedules.get(claim.schedule.as_str()) {
+                    firing(daemon, loaded, schedule, true).alarm(claim.fire, &given_up());
                 }
             }
+            let is_all = claims.len() < AT_ONCE;
+            for claim in claims {
+                warn!(schedule = claim.schedule, fire = %claim.fire, "taken over from a daemon that is gone");
+                let Some(schedule) = loaded.schedules.get(claim.schedule.as_str()) else {
+                    continue;
+                };
+                let since = self
+                    .known
+                    .get(&schedule.name)
+                    .map_or(Timestamp::MIN, |known| known.since);
+                let work = match stale(schedule, &claim, since, Timestamp::now()) {
+                    Some(reason) => Work::Missed {
+                        reason,
+                        is_unheard: true,
+                    },
+                    None => Work::Late { alarm: None },
+                };
+                begin(daemon, loaded, schedule, claim, work);
+            }
+            if is_all && self.tidied.is_none_or(|at| at.elapsed() >= TIDY) {
+                self.tidy(daemon, &names).await?;
+                self.tidied = Some(Instant::now());
+            }
         }
-        if self.swept.is_none_or(|at| at.elapsed() >= SWEEP) {
-            recover(loaded).await;
-            daemon.claims.forget().await?;
-            self.swept = Some(Instant::now());
+        Ok(())
+    }
+
+    async fn tidy(&mut self, daemon: &Daemon, followed: &[String]) -> Result<(), Failure> {
+        let abandoned = daemon.claims.abandon(followed).await?;
+        if abandoned > 0 {
+            warn!(
+                "{abandoned} fires were left by their daemons, and their schedules are gone or not enabled: they are not run"
+            );
         }
+        daemon.claims.forget().await?;
+        let ahead = daemon.claims.ahead().await?;
+        let is_apart = ahead.abs() > APART;
+        if is_apart && !self.is_apart {
+            warn!(
+                "the clock of this machine and that of the log's database are {:.0} s apart: fires are early or late by that",
+                ahead.abs()
+            );
+        }
+        self.is_apart = is_apart;
         Ok(())
     }
 
@@ -224,16 +291,18 @@ impl State {
     }
 }
 
+fn enabled(loaded: &Loaded) -> impl Iterator<Item = &Arc<Schedule>> {
+    let all = loaded.schedules.values();
+    all.filter(|schedule| schedule.enabled)
+}
+
 async fn claim(daemon: &Daemon, schedule: &Schedule, due: Due) -> Result<Claimed, Failure> {
-    if daemon.runs.is_full() {
-        tokio::time::sleep(COURTESY).await;
-    }
     let claimed = daemon
         .claims
         .claim(schedule.name.as_str(), due.fire, due.passed_over)
         .await;
     claimed.map_err(|failure| match failure.kind {
-        FailureKind::Unavailable => failure,
+        FailureKind::Unavailable | FailureKind::Conflict => failure,
         _ => failure.context("claiming a fire"),
     })
 }
@@ -252,22 +321,57 @@ fn firing<'a>(
     }
 }
 
-/// Off it goes, in a task of its own. Without `due` it is taken over, and runs.
+/// What is to be done about a fire that is this daemon's.
+enum Work {
+    /// It is run at its time.
+    Punctual { alarm: Option<Timestamp> },
+    /// It is run, and later than it should have been.
+    Late { alarm: Option<Timestamp> },
+    /// It is not run.
+    Missed { reason: Failure, is_unheard: bool },
+}
+
+impl Work {
+    /// `unheard` is an overdue fire of which nobody was told yet.
+    fn found(
+        schedule: &Schedule,
+        claim: &Claim,
+        due: Due,
+        unheard: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Self {
+        match (due.runs, due.is_late) {
+            (false, _) => Self::Missed {
+                reason: missed(schedule, claim, now),
+                is_unheard: unheard.is_some(),
+            },
+            (true, true) => Self::Late { alarm: unheard },
+            (true, false) => Self::Punctual { alarm: unheard },
+        }
+    }
+}
+
+/// Off it goes, in a task of its own.
 fn begin(
     daemon: &Arc<Daemon>,
     loaded: &Arc<Loaded>,
     schedule: &Arc<Schedule>,
     claim: Claim,
-    due: Option<(Due, Timestamp)>,
+    work: Work,
 ) {
     let (daemon, loaded, schedule) = (daemon.clone(), loaded.clone(), schedule.clone());
     let tasks = daemon.tasks.clone();
     tasks.spawn(async move {
-        let is_late = due.is_none_or(|(due, _)| due.is_late);
+        let is_late = !matches!(work, Work::Punctual { .. });
         let firing = firing(&daemon, &loaded, &schedule, is_late);
-        match due {
-            Some((due, now)) if !due.runs => firing.miss(claim, now).await,
-            _ => firing.answer(claim).await,
+        match work {
+            Work::Missed { reason, is_unheard } => firing.miss(claim, reason, is_unheard).await,
+            Work::Punctual { alarm } | Work::Late { alarm } => {
+                if let Some(overdue) = alarm {
+                    firing.alarm(overdue, &run_late(&claim, overdue, Timestamp::now()));
+                }
+                firing.answer(claim).await;
+            }
         }
     });
 }

@@ -1,4 +1,4 @@
-//! What systemd is told (`Type=notify-reload`): ready, reloading, stopping, and that the loop still turns.
+//! What systemd is told (`Type=notify`): ready, reloading, stopping, and that the loop still turns.
 
 use std::time::Duration;
 

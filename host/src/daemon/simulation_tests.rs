@@ -103,6 +103,13 @@ impl Told {
         let late = now.duration_since(due.fire);
         assert!(late >= SignedDuration::ZERO, "{} before its time", due.fire);
         assert_eq!(due.is_late, late > ON_TIME, "{due:?} at {now}");
+        // What was passed over is worth an alarm as much as what is late itself.
+        let is_overdue = due.is_late || due.passed_over > 0;
+        assert_eq!(due.overdue.is_some(), is_overdue, "{due:?} at {now}");
+        if let Some(overdue) = due.overdue {
+            assert!(now.duration_since(overdue) > ON_TIME, "{due:?} at {now}");
+            assert_eq!(overdue == due.fire, due.is_late, "{due:?} at {now}");
+        }
         let map = if due.runs {
             &mut self.ran
         } else {
@@ -292,13 +299,14 @@ fn a_fire_on_time_stands_in_for_those_that_were_missed() {
     };
     let minute = |minute| begin() + SignedDuration::from_mins(minute);
     let decision = decide(&schedule, known, minute(10) + SignedDuration::from_secs(5));
-    let due = |fire, passed_over| Due {
-        fire,
+    let due = Due {
+        fire: minute(10),
         runs: true,
         is_late: false,
-        passed_over,
+        overdue: Some(minute(9)),
+        passed_over: 9,
     };
-    assert_eq!(decision.due, [due(minute(10), 9)]);
+    assert_eq!(decision.due, [due]);
     assert_eq!(decision.next, Some(minute(11)));
 }
 

@@ -1,5 +1,7 @@
 //! `DEPLOYMENT_LOG.md` taken apart: our entries by their marks, and what people wrote between them.
 
+use std::borrow::Cow;
+
 use jiff::civil::Date;
 use uuid::Uuid;
 
@@ -12,10 +14,10 @@ pub(super) fn marked(run: Uuid, status: &str, entry: &str) -> String {
 }
 
 /// A piece of the file; all of them in a row are the file.
-pub(super) struct Block {
+pub(super) struct Block<'a> {
     pub kind: Kind,
     /// With its line ends.
-    pub text: String,
+    pub text: Cow<'a, str>,
 }
 
 /// Whose a block is, and what says where it belongs in time.
@@ -40,39 +42,42 @@ impl Kind {
     }
 }
 
-impl Block {
+impl Block<'_> {
     /// Makes room for a block below it.
     pub fn end_with_empty_line(&mut self) {
         if !self.text.is_empty() && !self.text.ends_with('\n') {
-            self.text.push('\n');
+            self.text.to_mut().push('\n');
         }
         if !self.text.is_empty() && !self.text.ends_with("\n\n") && !self.text.ends_with("\n\r\n") {
-            self.text.push('\n');
+            self.text.to_mut().push('\n');
         }
     }
 }
 
-/// Takes the file apart.
-pub(super) fn blocks(text: &str) -> Vec<Block> {
-    let mut blocks = vec![Block {
-        kind: Kind::Head,
-        text: String::new(),
-    }];
+/// Takes the file apart. The log grows by every run and is read at each of them, so its pieces are not copied.
+pub(super) fn blocks(text: &str) -> Vec<Block<'_>> {
+    let mut blocks = Vec::new();
+    let (mut kind, mut begin, mut at) = (Kind::Head, 0, 0);
     let mut inside = false;
     let mut fenced = false;
+    // From here on it is another block.
+    let mut turn = |to: &mut Kind, begin: &mut usize, at: usize, next: Kind| {
+        blocks.push(Block {
+            kind: std::mem::replace(to, next),
+            text: text[*begin..at].into(),
+        });
+        *begin = at;
+    };
     for line in text.split_inclusive('\n') {
         let bare = line.trim_end();
         let heading = !fenced && bare.starts_with("## ");
-        let current = blocks.last().filter(|_| inside);
         // Somebody removed the end of an entry: a second heading ends it.
-        if heading && current.is_some_and(|block| block.text.contains("\n## ")) {
+        if heading && inside && text[begin..at].contains("\n## ") {
             inside = false;
         }
         if let Some((run, _)) = mark(bare) {
-            blocks.push(Block {
-                kind: Kind::Run(run),
-                text: line.to_owned(),
-            });
+            turn(&mut kind, &mut begin, at, Kind::Run(run));
+            at += line.len();
             (inside, fenced) = (true, false);
             continue;
         }
@@ -80,27 +85,17 @@ pub(super) fn blocks(text: &str) -> Vec<Block> {
             fenced = !fenced;
         }
         if !inside && heading {
-            let kind = bare
-                .get(3..13)
-                .and_then(|date| date.parse().ok())
-                .map_or(Kind::Undated, Kind::Dated);
-            blocks.push(Block {
-                kind,
-                text: String::new(),
-            });
+            let date = bare.get(3..13).and_then(|date| date.parse().ok());
+            let next = date.map_or(Kind::Undated, Kind::Dated);
+            turn(&mut kind, &mut begin, at, next);
         }
-        // `blocks` begins with a head, so there is always a last one.
-        if let Some(block) = blocks.last_mut() {
-            block.text.push_str(line);
-        }
+        at += line.len();
         if inside && bare == END {
             inside = false;
-            blocks.push(Block {
-                kind: Kind::Undated,
-                text: String::new(),
-            });
+            turn(&mut kind, &mut begin, at, Kind::Undated);
         }
     }
+    turn(&mut kind, &mut begin, at, Kind::Undated);
     blocks
 }
 

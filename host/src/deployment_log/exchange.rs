@@ -1,5 +1,6 @@
 //! Journal and table brought to say the same: each gives the other what it lacks.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -23,44 +24,48 @@ pub struct Attached {
 }
 
 impl DeploymentLog {
-    /// Makes or upgrades the table, replays what it lacks, and imports what the journal lacks. To be called whenever a
-    /// connection to the log's database is there, outside any transaction; again after a restore over that database.
-    /// When it fails, the run goes on: the journal has it, and a later call replays it.
+    /// Makes or upgrades the table, replays what it lacks, and imports what the journal lacks of the table's newest runs: a machine
+    /// that joins a log of years needs no more of it than it would keep. To be called whenever a connection to the log's database is
+    /// there, outside any transaction; again after a restore over that database. When it fails, the run goes on: the journal has it,
+    /// and a later call replays it. What was imported by then stays, so that a call that is cut is gone on with.
     pub async fn attach(&self, client: &Client) -> Result<Attached, LogError> {
         layout::ensure(client).await?;
         let history = self.journal.read()?;
-        let plan = plan(&history, &table::statuses(client, history.horizon).await?);
+        let horizon = history
+            .horizon
+            .max(table::horizon(client, self.journal.kept_runs).await?);
+        let plan = plan(&history, horizon, &table::statuses(client, horizon).await?);
 
-        let push: Vec<&RunRecord> = plan
-            .push
-            .iter()
-            .filter_map(|run| history.run(*run))
-            .map(|run| &run.record)
-            .collect();
+        let lacking = plan.push.iter().filter_map(|run| history.run(*run));
+        let push: Vec<Cow<RunRecord>> = lacking.map(|run| run.record.whole()).collect();
+        let push: Vec<&RunRecord> = push.iter().map(Cow::as_ref).collect();
         table::upsert(client, &push).await?;
-        let pulled = self.clean(table::fetch(client, &plan.pull).await?);
-
         let closed = push
             .iter()
             .filter(|record| record.status.is_closed())
             .map(|record| record.run_id);
         let runs: Vec<Uuid> = plan.confirm.iter().copied().chain(closed).collect();
-        let mut events: Vec<Event> = pulled.iter().cloned().map(imported).collect();
         if !runs.is_empty() {
-            events.push(Event::Replayed { runs });
+            self.journal.append(vec![Event::Replayed { runs }])?;
         }
-        self.journal.append(events)?;
-        let warnings = self.write_down(
-            &pulled
-                .iter()
-                .map(|record| record.run_id)
-                .collect::<Vec<_>>(),
-        );
-        Ok(Attached {
+        let mut attached = Attached {
             replayed: plan.push.len(),
-            imported: pulled.len(),
-            warnings,
-        })
+            ..Attached::default()
+        };
+        for runs in plan.pull.chunks(table::BATCH) {
+            let pulled = self.clean(table::fetch(client, runs).await?);
+            let written: Vec<Uuid> = pulled.iter().map(|record| record.run_id).collect();
+            attached.imported += pulled.len();
+            self.journal
+                .append(pulled.into_iter().map(imported).collect())?;
+            attached.warnings.extend(self.write_down(&written));
+        }
+        Ok(attached)
+    }
+
+    /// Makes or upgrades the table, and exchanges nothing.
+    pub async fn make_table(&self, client: &Client) -> Result<(), LogError> {
+        layout::ensure(client).await
     }
 
     /// Writes one run to the table as it stands. Cheaper than `attach`, for steps and for the end of a run.
@@ -69,10 +74,10 @@ impl DeploymentLog {
         let Some(run) = history.run(run) else {
             return Err(LogError::UnknownRun(run.to_string()));
         };
-        table::upsert(client, &[&run.record]).await?;
-        match run.record.status.is_closed() && !run.in_table {
+        table::upsert(client, &[&run.record.whole()]).await?;
+        match run.record.status().is_closed() && !run.in_table {
             true => self.journal.append(vec![Event::Replayed {
-                runs: vec![run.record.run_id],
+                runs: vec![run.record.run_id()],
             }]),
             false => Ok(()),
         }
@@ -85,8 +90,10 @@ impl DeploymentLog {
             return Ok(0);
         }
         layout::ensure(client).await?;
+        let history = self.journal.read()?;
         let plan = plan(
-            &*self.journal.read()?,
+            &history,
+            history.horizon,
             &table::statuses(client, None).await?,
         );
         let pulled = self.clean(table::fetch(client, &plan.pull).await?);
@@ -172,15 +179,13 @@ struct Plan {
     confirm: Vec<Uuid>,
 }
 
-/// Who gives what to whom. `table` holds every run since the history's horizon.
-fn plan(history: &History, table: &BTreeMap<Uuid, Status>) -> Plan {
+/// Who gives what to whom. `table` holds every run since the horizon.
+fn plan(history: &History, horizon: Option<Timestamp>, table: &BTreeMap<Uuid, Status>) -> Plan {
     let mut plan = Plan::default();
     for run in history.runs() {
-        let (id, ours) = (run.record.run_id, run.record.status);
+        let (id, ours) = (run.record.run_id(), run.record.status());
         let Some(theirs) = table.get(&id).copied() else {
-            let beyond = history
-                .horizon
-                .is_some_and(|horizon| run.record.started < horizon);
+            let beyond = horizon.is_some_and(|horizon| run.record.started() < horizon);
             if !(beyond && run.in_table) {
                 plan.push.push(id);
             }

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// JSON values by key; the last one of a key stays. Known keys and the shapes that are shown best:
+/// What was checked stays checked, and what was proven stays proven: the values of these keys add up over the steps of a run.
+const ADDED_UP: [&str; 2] = ["proven", "verification"];
+
+/// JSON values by key; the last one of a key stays, but of `verification` and `proven` all do. Known keys and the shapes that are shown best:
 ///
 /// | key | shape |
 /// |---|---|
@@ -15,6 +18,7 @@ use serde_json::Value;
 /// | `backup`, `snapshot` | an id, or an object with an `id` |
 /// | `downtime` | seconds, or an object with `seconds` |
 /// | `verification` | a list of objects with `sql`, `result` and `ok`, or of strings; of a backup, an object with `backup`, `objects` and `problems` |
+/// | `proven` | an object with `backup`, `database` and `seconds`; a list of them when the run has proven several backups |
 ///
 /// Another shape is kept as it is and shown as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,12 +37,12 @@ pub struct Verification {
 }
 
 impl Facts {
-    /// Sets a fact; an earlier one of the same key is replaced, but for `verification`: what was checked stays checked. `_` in a key
+    /// Sets a fact; an earlier one of the same key is replaced, but `verification` and `proven` become lists of both. `_` in a key
     /// counts as `-`.
     pub fn set(&mut self, key: &str, value: Value) {
         let key = key.replace('_', "-");
-        let value = match (key.as_str(), self.0.remove(&key)) {
-            ("verification", Some(before)) => {
+        let value = match self.0.remove(&key) {
+            Some(before) if ADDED_UP.contains(&key.as_str()) => {
                 let list = |value| match value {
                     Value::Array(items) => items,
                     one => vec![one],
@@ -109,6 +113,15 @@ impl Facts {
     fn id(&self, key: &str) -> Option<String> {
         self.get(key)
             .map(|copy| text(copy.get("id").unwrap_or(copy)))
+    }
+
+    /// What the run has proven to restore: an object for each backup.
+    pub fn proven(&self) -> &[Value] {
+        match self.get("proven") {
+            None => &[],
+            Some(Value::Array(all)) => all,
+            Some(one) => std::slice::from_ref(one),
+        }
     }
 
     /// Seconds during which the application could not write.
@@ -223,6 +236,16 @@ mod tests {
         facts.set("verification", json!(["first"]));
         facts.set("verification", json!([{ "sql": "SELECT 2" }]));
         assert_eq!(facts.verification().len(), 2);
+
+        assert!(facts.proven().is_empty());
+        facts.set("proven", json!({ "backup": "b1" }));
+        assert_eq!(facts.get("proven"), Some(&json!({ "backup": "b1" })));
+        assert_eq!(facts.proven(), [json!({ "backup": "b1" })]);
+        facts.set("proven", json!({ "backup": "b2" }));
+        facts.set("proven", json!({ "backup": "b3" }));
+        let backups = facts.proven().iter().map(|proven| &proven["backup"]);
+        assert_eq!(backups.collect::<Vec<_>>(), ["b1", "b2", "b3"]);
+
         facts.set("restore-command", json!("orchestrator restore b1"));
         assert_eq!(
             facts.rollback_plan().as_deref(),

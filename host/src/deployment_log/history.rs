@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::kept::Kept;
+use super::lasting::lasting;
 use super::record::{RunRecord, Status, StepRecord};
 
 /// One line of the journal.
@@ -123,7 +125,7 @@ pub struct LoginRole {
 /// One run, as the journal knows it.
 #[derive(Clone, Debug)]
 pub(super) struct Run {
-    pub record: RunRecord,
+    pub record: Kept,
     /// Begun, and neither published nor removed.
     pub drafts: Vec<Draft>,
     /// Taken, and not dropped.
@@ -168,7 +170,7 @@ impl History {
     /// The newest run first.
     pub fn newest_first(&self) -> Vec<&Run> {
         let mut runs: Vec<&Run> = self.runs().collect();
-        runs.sort_by_key(|run| std::cmp::Reverse((run.record.started, run.record.run_id)));
+        runs.sort_by_key(|run| std::cmp::Reverse((run.record.started(), run.record.run_id())));
         runs
     }
 
@@ -218,27 +220,27 @@ impl History {
                 }
             }
             Event::Step { run, index, step } => {
-                if let Some(run) = self.touch(run, at) {
-                    match run.record.steps.get_mut(index) {
+                if let Some(record) = self.touch_record(run, at) {
+                    match record.steps.get_mut(index) {
                         Some(known) => *known = *step,
-                        None => run.record.steps.push(*step),
+                        None => record.steps.push(*step),
                     }
                 }
             }
             Event::Fact { run, key, value } => {
-                if let Some(run) = self.touch(run, at) {
-                    run.record.facts.set(&key, value);
+                if let Some(record) = self.touch_record(run, at) {
+                    record.facts.set(&key, value);
                 }
             }
             Event::Warning { run, message } => {
-                if let Some(run) = self.touch(run, at) {
-                    run.record.warnings.push(message);
+                if let Some(record) = self.touch_record(run, at) {
+                    record.warnings.push(message);
                 }
             }
             Event::Replayed { runs } => {
                 for run in runs {
                     if let Some(run) = self.run_mut(run) {
-                        run.in_table = run.record.status.is_closed();
+                        run.in_table = run.record.status().is_closed();
                     }
                 }
             }
@@ -253,16 +255,16 @@ impl History {
     fn take(&mut self, record: RunRecord, at: Timestamp, imported: bool) {
         match self.run_mut(record.run_id) {
             Some(run) => {
-                if record.status.supersedes(run.record.status) {
-                    run.record = record;
-                    run.in_table = imported && run.record.status.is_closed();
+                if record.status.supersedes(run.record.status()) {
+                    run.in_table = imported && record.status.is_closed();
+                    run.record = Kept::new(record);
                 }
                 run.last_sign = at;
             }
             None => {
-                let in_table = imported && record.status.is_closed();
+                let (id, in_table) = (record.run_id, imported && record.status.is_closed());
                 let run = Run {
-                    record,
+                    record: Kept::new(record),
                     drafts: Vec::new(),
                     scratches: Vec::new(),
                     roles: Vec::new(),
@@ -270,7 +272,7 @@ impl History {
                     in_table,
                     last_sign: at,
                 };
-                self.runs.insert(run.record.run_id, Arc::new(run));
+                self.runs.insert(id, Arc::new(run));
             }
         }
     }
@@ -281,7 +283,7 @@ impl History {
 
     /// An open run that has given a sign of life. What arrives after its end is not taken.
     fn touch(&mut self, run: Uuid, at: Timestamp) -> Option<&mut Run> {
-        if self.run(run)?.record.status.is_closed() {
+        if self.run(run)?.record.status().is_closed() {
             return None;
         }
         let run = self.run_mut(run)?;
@@ -289,63 +291,57 @@ impl History {
         Some(run)
     }
 
-    /// The same history in as few lines as it takes, without the runs that the table holds beyond the newest `keep`.
-    pub fn compacted(&self, keep: usize) -> (Vec<Line>, Option<Timestamp>) {
-        let mut lines = Vec::new();
+    fn touch_record(&mut self, run: Uuid, at: Timestamp) -> Option<&mut RunRecord> {
+        self.touch(run, at)?.record.open_mut()
+    }
+
+    /// The same history in as few lines as it takes, without the runs that the table holds beyond the newest `keep`, but for
+    /// those that are asked for however old they are. Returns the new horizon. The lines come one by one, since all of them at once take many times what the runs do.
+    pub fn compacted(&self, keep: usize, mut write: impl FnMut(&Line)) -> Option<Timestamp> {
         let mut replayed = Vec::new();
         let mut horizon = self.horizon;
+        let lasting = lasting(self);
         for (position, run) in self.newest_first().into_iter().enumerate() {
-            if position >= keep && run.in_table && !run.has_leftovers() {
-                let after = whole_microsecond_after(run.record.started);
+            let lasts = run.has_leftovers() || lasting.contains(&run.record.run_id());
+            if position >= keep && run.in_table && !lasts {
+                let after = whole_microsecond_after(run.record.started());
                 horizon = Some(horizon.map_or(after, |known| known.max(after)));
                 continue;
             }
-            let record = Box::new(run.record.clone());
-            // An open run goes before what it has begun; a closed one after them, since nothing is taken after its end.
-            let opened = RunRecord {
-                status: Status::Running,
-                ..run.record.clone()
-            };
-            if run.has_leftovers() && !run.imported {
-                lines.push(Line {
+            let mut line = |event| {
+                write(&Line {
                     at: run.last_sign,
-                    event: Event::Started {
-                        record: Box::new(opened),
-                    },
+                    event,
                 });
-                lines.extend(run.drafts.iter().cloned().map(|draft| Line {
-                    at: run.last_sign,
-                    event: Event::Draft(draft),
-                }));
-                lines.extend(run.scratches.iter().cloned().map(|scratch| Line {
-                    at: run.last_sign,
-                    event: Event::Scratch(scratch),
-                }));
-                lines.extend(run.roles.iter().cloned().map(|role| Line {
-                    at: run.last_sign,
-                    event: Event::Role(role),
-                }));
+            };
+            let record = Box::new(run.record.whole().into_owned());
+            let closed = record.status.is_closed();
+            // An open run goes before what it has begun; a closed one after them, since nothing is taken after its end.
+            if run.has_leftovers() && !run.imported {
+                let mut opened = record.clone();
+                opened.status = Status::Running;
+                line(Event::Started { record: opened });
+                let drafts = run.drafts.iter().cloned().map(Event::Draft);
+                let scratches = run.scratches.iter().cloned().map(Event::Scratch);
+                let roles = run.roles.iter().cloned().map(Event::Role);
+                drafts.chain(scratches).chain(roles).for_each(&mut line);
             }
-            let event = match (run.imported, run.record.status.is_closed()) {
+            line(match (run.imported, closed) {
                 (true, _) => Event::Imported { record },
                 (false, true) => Event::Finished { record },
                 (false, false) => Event::Started { record },
-            };
-            lines.push(Line {
-                at: run.last_sign,
-                event,
             });
             if run.in_table {
-                replayed.push(run.record.run_id);
+                replayed.push(run.record.run_id());
             }
         }
         if !replayed.is_empty() {
-            lines.push(Line {
+            write(&Line {
                 at: Timestamp::now(),
                 event: Event::Replayed { runs: replayed },
             });
         }
-        (lines, horizon)
+        horizon
     }
 }
 
@@ -370,6 +366,12 @@ mod tests {
         let mut history = History::default();
         lines.into_iter().for_each(|line| history.apply(line));
         history
+    }
+
+    fn compacted(history: &History) -> (History, Option<Timestamp>) {
+        let mut lines = Vec::new();
+        let horizon = history.compacted(0, |line| lines.push(line.clone()));
+        (fold(lines), horizon)
     }
 
     #[test]
@@ -399,7 +401,7 @@ mod tests {
             }),
         ]);
         let run = history.run(run).unwrap();
-        assert_eq!((&run.record, &run.drafts), (&record, &vec![draft]));
+        assert_eq!((&*run.record.whole(), &run.drafts), (&record, &vec![draft]));
     }
 
     #[test]
@@ -450,14 +452,18 @@ mod tests {
             }),
         ];
         let before = fold(lines);
-        let (lines, horizon) = before.compacted(0);
-        let after = fold(lines);
+        let (after, horizon) = compacted(&before);
         assert_eq!(horizon, None, "a run with an open draft is never dropped");
         for run in before.runs() {
-            let same = after.run(run.record.run_id).unwrap();
+            let same = after.run(run.record.run_id()).unwrap();
             assert_eq!(
-                (&same.record, &same.drafts, &same.roles, same.in_table),
-                (&run.record, &run.drafts, &run.roles, run.in_table)
+                (
+                    same.record.whole(),
+                    &same.drafts,
+                    &same.roles,
+                    same.in_table
+                ),
+                (run.record.whole(), &run.drafts, &run.roles, run.in_table)
             );
         }
         assert_eq!(after.run(open.run_id).unwrap().roles, [role("left")]);
@@ -481,9 +487,48 @@ mod tests {
                 runs: vec![replayed.run_id],
             }),
         ]);
-        let (lines, horizon) = history.compacted(0);
-        let after = fold(lines);
+        let (after, horizon) = compacted(&history);
         assert!(after.run(replayed.run_id).is_none() && after.run(fresh.run_id).is_some());
         assert!(horizon.unwrap() > replayed.started);
+    }
+    #[test]
+    fn what_is_asked_of_the_past_is_never_dropped() {
+        let day = |day: i64| now() + jiff::SignedDuration::from_hours(24 * (day - 100));
+        let mut lines = Vec::new();
+        let mut run = |job: &str, ended: i64, status, proven: &[(&str, &str)]| {
+            let mut record = started(job);
+            record.close(status, None, 0);
+            (record.started, record.finished) = (day(ended), Some(day(ended)));
+            for (database, backup) in proven {
+                let fact =
+                    serde_json::json!({ "database": database, "backup": backup, "seconds": 1 });
+                record.facts.set("proven", fact);
+            }
+            let id = record.run_id;
+            lines.push(at(Event::Finished {
+                record: Box::new(record),
+            }));
+            lines.push(at(Event::Replayed { runs: vec![id] }));
+            id
+        };
+        let (succeeded, failed) = (Status::Succeeded, Status::Failed);
+        let kept = [
+            run("drill", 1, succeeded, &[("app", "b1"), ("shop", "b7")]),
+            // A later proof of an older backup than the newest of that database.
+            run("drill", 3, failed, &[("app", "b0")]),
+            run("drill", 4, succeeded, &[("shop", "b7")]),
+            run("backup", 2, succeeded, &[]),
+            run("backup", 4, failed, &[]),
+        ];
+        for ended in 0..2 {
+            run("backup", ended, succeeded, &[]);
+            run("backup", 2 + ended, failed, &[]);
+        }
+        let (after, horizon) = compacted(&fold(lines));
+        let left: Vec<Uuid> = after.runs().map(|run| run.record.run_id()).collect();
+        let mut kept = kept.to_vec();
+        kept.sort_unstable();
+        assert_eq!(left, kept);
+        assert!(after.runs().all(|run| run.in_table) && horizon.is_some());
     }
 }

@@ -40,8 +40,8 @@ impl DeploymentLog {
         let open = |history: &History| -> Vec<Uuid> {
             let open = history
                 .runs()
-                .filter(|run| !run.imported && !run.record.status.is_closed());
-            open.map(|run| run.record.run_id).collect()
+                .filter(|run| !run.imported && !run.record.status().is_closed());
+            open.map(|run| run.record.run_id()).collect()
         };
         let mut claims = Vec::new();
         for run in open(&*self.journal.read()?) {
@@ -55,9 +55,9 @@ impl DeploymentLog {
         let mut dead = Vec::new();
         for claim in claims {
             match history.run(claim.run) {
-                Some(run) if !run.record.status.is_closed() => {
+                Some(run) if !run.record.status().is_closed() => {
                     dead.push(Interrupted {
-                        record: run.record.clone(),
+                        record: run.record.whole().into_owned(),
                         drafts: run.drafts.clone(),
                         scratches: run.scratches.clone(),
                         roles: run.roles.clone(),
@@ -111,9 +111,11 @@ impl DeploymentLog {
     /// somebody tried, or that was right after.
     pub fn leftover_drafts(&self) -> Result<Vec<(Draft, Timestamp)>, LogError> {
         self.leftovers(|run| {
-            let ended = run.record.finished.unwrap_or(run.last_sign);
-            let drafts = run.drafts.iter();
-            drafts.map(|draft| (draft.clone(), ended)).collect()
+            let with_end = |draft: &Draft| {
+                let ended = run.record.whole().finished.unwrap_or(run.last_sign);
+                (draft.clone(), ended)
+            };
+            run.drafts.iter().map(with_end).collect()
         })
     }
 
@@ -129,7 +131,7 @@ impl DeploymentLog {
 
     fn leftovers<T>(&self, of: impl Fn(&Run) -> Vec<T>) -> Result<Vec<T>, LogError> {
         let history = self.journal.read()?;
-        let closed = history.runs().filter(|run| run.record.status.is_closed());
+        let closed = history.runs().filter(|run| run.record.status().is_closed());
         Ok(closed.flat_map(of).collect())
     }
 
@@ -191,7 +193,7 @@ impl DeploymentLog {
             };
             if history
                 .run(run)
-                .map_or_else(old, |run| run.record.status.is_closed())
+                .map_or_else(old, |run| run.record.status().is_closed())
                 && let Some(claim) = Claim::take(&self.paths.state, run)?
             {
                 claim.release()?;

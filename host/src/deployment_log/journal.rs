@@ -116,9 +116,8 @@ impl Journal {
             return Ok(());
         }
         let history = self.read()?;
-        let (lines, horizon) = history.compacted(self.kept_runs);
         let mut body = Vec::new();
-        lines.iter().for_each(|line| encode(&mut body, line));
+        let horizon = history.compacted(self.kept_runs, |line| encode(&mut body, line));
         for line in &history.unreadable {
             body.extend_from_slice(line.as_bytes());
             body.push(b'\n');
@@ -135,7 +134,7 @@ impl Journal {
             },
         );
         whole.append(&mut body);
-        replace(&self.path, &whole, MODE)
+        replace(&self.path, &[whole], MODE)
     }
 }
 

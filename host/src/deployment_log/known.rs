@@ -116,7 +116,7 @@ mod tests {
         let runs = |history: &History| {
             history
                 .runs()
-                .map(|run| run.record.run_id)
+                .map(|run| run.record.run_id())
                 .collect::<Vec<_>>()
         };
         assert_eq!(runs(&first), runs(&again));

@@ -54,7 +54,10 @@ fn layout(schema: bool) -> String {
         }
         ddl += &format!("COMMENT ON COLUMN orchestrator.deployment_log.{name} IS '{comment}';\n");
     }
-    ddl + "CREATE INDEX IF NOT EXISTS deployment_log_started_idx ON orchestrator.deployment_log (started);\nCOMMIT;"
+    ddl += "CREATE INDEX IF NOT EXISTS deployment_log_started_idx ON orchestrator.deployment_log (started);\n";
+    // Few runs prove a backup, and they are asked for often. A table that was made without it is read from one end to the other.
+    ddl += "CREATE INDEX IF NOT EXISTS deployment_log_proven_idx ON orchestrator.deployment_log (finished) WHERE facts ? 'proven';\n";
+    ddl + "COMMIT;"
 }
 
 /// Columns that are written from a record; the others are the table's own.

@@ -6,6 +6,7 @@ use tokio_postgres::Client;
 use uuid::Uuid;
 
 use super::error::LogError;
+use super::kept::Kept;
 use super::record::{RunRecord, Status};
 use super::{DeploymentLog, table};
 
@@ -23,10 +24,10 @@ pub struct Page {
 }
 
 impl Page {
-    fn has(&self, record: &RunRecord) -> bool {
-        self.before.is_none_or(|before| record.run_id < before)
-            && self.status.is_none_or(|status| record.status == status)
-            && self.job.as_ref().is_none_or(|job| record.job == *job)
+    fn has(&self, record: &Kept) -> bool {
+        self.before.is_none_or(|before| record.run_id() < before)
+            && self.status.is_none_or(|status| record.status() == status)
+            && self.job.as_ref().is_none_or(|job| record.job() == job)
     }
 }
 
@@ -44,7 +45,7 @@ impl DeploymentLog {
             .map(|run| &run.record)
             .filter(|record| page.has(record))
             .take(page.limit)
-            .cloned()
+            .map(|record| record.whole().into_owned())
             .collect();
         let mut theirs = match client {
             Some(client) if table::exists(client).await? => table::page(client, page).await?,
@@ -54,7 +55,7 @@ impl DeploymentLog {
         theirs.retain(|record| {
             history
                 .run(record.run_id)
-                .is_none_or(|known| record.status.supersedes(known.record.status))
+                .is_none_or(|known| record.status.supersedes(known.record.status()))
         });
         let mut runs = self.merge(ours, theirs);
         runs.sort_by_key(|record| std::cmp::Reverse(record.run_id));
@@ -65,7 +66,7 @@ impl DeploymentLog {
     /// Looks at every run that this machine's journal knows, the oldest first.
     pub fn each(&self, mut look: impl FnMut(&RunRecord)) -> Result<(), LogError> {
         let history = self.journal.read()?;
-        history.runs().for_each(|run| look(&run.record));
+        history.runs().for_each(|run| look(&run.record.whole()));
         Ok(())
     }
 
@@ -80,7 +81,7 @@ impl DeploymentLog {
             .newest_first()
             .into_iter()
             .take(limit)
-            .map(|run| run.record.clone());
+            .map(|run| run.record.whole().into_owned());
         let theirs = match client {
             Some(client) if table::exists(client).await? => table::newest(client, limit).await?,
             _ => Vec::new(),
@@ -109,8 +110,8 @@ impl DeploymentLog {
             .read()?
             .newest_first()
             .into_iter()
-            .filter(|run| fits(run.record.run_id))
-            .map(|run| run.record.clone())
+            .filter(|run| fits(run.record.run_id()))
+            .map(|run| run.record.whole().into_owned())
             .collect();
         let theirs = match client {
             Some(client) if table::exists(client).await? => table::find(client, &part).await?,

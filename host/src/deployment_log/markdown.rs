@@ -15,14 +15,15 @@ use uuid::Uuid;
 use super::blocks::{Block, Kind, blocks, mark, marked};
 use super::entry::entry;
 use super::error::LogError;
+use super::months::{self, Length};
+use super::places::{Place, Places};
 use super::record::RunRecord;
 use super::replace::replace;
 
 const HEADING: &str = "# Deployment log\n\nEvery run of orchestrator writes its entry here, newest first. Entries written by hand are kept as they are.\n\n";
 
-/// The runs that the file tells of, each with the status that it gives. An absent file tells of none.
-pub(super) fn entries(path: &Path) -> Result<BTreeMap<Uuid, String>, LogError> {
-    let text = read(path)?;
+/// The runs that a text tells of, each with the status that it gives.
+pub(super) fn shown(text: &str) -> BTreeMap<Uuid, String> {
     let mut entries = BTreeMap::new();
     for (run, status) in text.lines().filter_map(mark) {
         // Merges of branches can leave an entry twice: neither counts, so that both are written anew as one.
@@ -31,82 +32,134 @@ pub(super) fn entries(path: &Path) -> Result<BTreeMap<Uuid, String>, LogError> {
             .and_modify(String::clear)
             .or_insert_with(|| status.to_owned());
     }
-    Ok(entries)
+    entries
 }
 
-/// Writes the entries of these runs: in the place of their old ones, or where their time puts them.
-/// `report` gives the way from the log to a run's report.
+/// One entry of ours, and where its time puts it.
+pub(super) struct Entry {
+    pub run: Uuid,
+    pub date: Date,
+    /// With its marks.
+    pub text: String,
+}
+
+/// Writes the entries of these runs: in the place of their old ones, or where their time puts them. The oldest ones of a
+/// log that is too long go to the files of their months, as do entries of runs that are older than all that a full log holds.
+/// `report` gives the way from the log to a run's report. Returns why months' files could not be written: then the log keeps what it was to
+/// let go, and what was to go there by itself is missing until the next start.
 pub(super) fn update(
     path: &Path,
     records: &[&RunRecord],
+    length: Length,
     report: impl Fn(Uuid) -> Option<String>,
-) -> Result<(), LogError> {
+) -> Result<Vec<LogError>, LogError> {
     let text = read(path)?;
-    let updated = merge(&text, records, report);
-    if updated == text {
-        Ok(())
-    } else {
-        replace(path, updated.as_bytes(), 0o666)
-    }
-}
-
-fn merge(text: &str, records: &[&RunRecord], report: impl Fn(Uuid) -> Option<String>) -> String {
-    let mut blocks = blocks(text);
-    if text.trim().is_empty() {
-        blocks = vec![Block {
-            kind: Kind::Head,
-            text: HEADING.into(),
-        }];
-    }
+    let mut log = taken_apart(&text, HEADING);
+    let mut places = Places::of(path, &text);
+    let mut to_months: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
     // The oldest goes in first, so that of two new ones the newer stands above.
     let mut records = records.to_vec();
     records.sort_by_key(|record| (record.started, record.run_id));
     for record in records {
-        let body = entry(record, report(record.run_id).as_deref());
-        let text = marked(record.run_id, record.status.as_str(), &body);
-        match blocks
-            .iter_mut()
-            .find(|block| block.kind.run() == Some(record.run_id))
-        {
-            Some(known) => known.text = text,
-            None => {
-                let place = place(&blocks, record);
-                if let Some(before) = place
-                    .checked_sub(1)
-                    .and_then(|before| blocks.get_mut(before))
-                {
-                    before.end_with_empty_line();
-                }
-                blocks.insert(
-                    place,
-                    Block {
-                        kind: Kind::Run(record.run_id),
-                        text: text + "\n",
-                    },
-                );
-            }
+        let entry = entry_of(record, report(record.run_id).as_deref());
+        match places.place(record, length) {
+            Place::Log => put(&mut log, entry),
+            Place::Month(month) => to_months.entry(month).or_default().push(entry),
         }
     }
+    keep_first(&mut log);
+    for (month, entries) in months::surplus(&log, length) {
+        to_months.entry(month).or_default().extend(entries);
+    }
+    let mut moved = BTreeSet::new();
+    let mut errors = Vec::new();
+    for (month, entries) in to_months {
+        let runs: Vec<Uuid> = entries.iter().map(|entry| entry.run).collect();
+        match months::file_away(path, &month, entries) {
+            Ok(()) => moved.extend(runs),
+            Err(error) => errors.push(error),
+        }
+    }
+    months::let_go(&mut log, &moved);
+    write(path, &log, &text)?;
+    Ok(errors)
+}
+
+fn entry_of(record: &RunRecord, report: Option<&str>) -> Entry {
+    let body = entry(record, report);
+    Entry {
+        run: record.run_id,
+        date: record.started.to_zoned(TimeZone::UTC).date(),
+        text: marked(record.run_id, record.status.as_str(), &body),
+    }
+}
+
+/// A file's blocks; those of a new one are its heading.
+pub(super) fn taken_apart<'a>(text: &'a str, heading: &'a str) -> Vec<Block<'a>> {
+    blocks(if text.trim().is_empty() {
+        heading
+    } else {
+        text
+    })
+}
+
+/// Of entries that stand there twice, the first one stays.
+pub(super) fn keep_first(blocks: &mut Vec<Block<'_>>) {
     let mut seen = BTreeSet::new();
     blocks.retain(|block| block.kind.run().is_none_or(|run| seen.insert(run)));
-    blocks.into_iter().map(|block| block.text).collect()
+}
+
+/// Replaces a file by these blocks, where it has another text.
+pub(super) fn write(path: &Path, blocks: &[Block<'_>], text: &str) -> Result<(), LogError> {
+    let pieces: Vec<&str> = blocks.iter().map(|block| block.text.as_ref()).collect();
+    if same(&pieces, text) {
+        return Ok(());
+    }
+    replace(path, &pieces, 0o666)
+}
+
+/// Whether the pieces in a row are the text.
+fn same(pieces: &[&str], text: &str) -> bool {
+    let rest = pieces
+        .iter()
+        .try_fold(text, |rest, piece| rest.strip_prefix(piece));
+    rest == Some("")
+}
+
+/// In the place of the run's old entry, or where its time puts it.
+pub(super) fn put(blocks: &mut Vec<Block<'_>>, entry: Entry) {
+    let mut known = blocks.iter_mut();
+    if let Some(known) = known.find(|block| block.kind.run() == Some(entry.run)) {
+        known.text = entry.text.into();
+        return;
+    }
+    let place = place(blocks, &entry);
+    if let Some(before) = place
+        .checked_sub(1)
+        .and_then(|before| blocks.get_mut(before))
+    {
+        before.end_with_empty_line();
+    }
+    blocks.insert(
+        place,
+        Block {
+            kind: Kind::Run(entry.run),
+            text: (entry.text + "\n").into(),
+        },
+    );
 }
 
 /// Before the first entry that is not newer: of a run by its id, which begins with its time, or of a person by its date.
-fn place(blocks: &[Block], record: &RunRecord) -> usize {
+fn place(blocks: &[Block], entry: &Entry) -> usize {
     let older = |block: &Block| match &block.kind {
         Kind::Head | Kind::Undated => false,
-        Kind::Run(run) => *run < record.run_id,
-        Kind::Dated(date) => *date <= self::date(record),
+        Kind::Run(run) => *run < entry.run,
+        Kind::Dated(date) => *date <= entry.date,
     };
     blocks.iter().position(older).unwrap_or(blocks.len())
 }
 
-fn date(record: &RunRecord) -> Date {
-    record.started.to_zoned(TimeZone::UTC).date()
-}
-
-fn read(path: &Path) -> Result<String, LogError> {
+pub(super) fn read(path: &Path) -> Result<String, LogError> {
     match fs::read(path) {
         Ok(bytes) => String::from_utf8(bytes).map_err(|_| LogError::NotText {
             path: path.to_owned(),
@@ -175,8 +228,15 @@ mod tests {
         record
     }
 
+    /// What the log is after an update.
     fn write(text: &str, records: &[&RunRecord]) -> String {
-        merge(text, records, |run| Some(format!("reports/{run}.md")))
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("DEPLOYMENT_LOG.md");
+        fs::write(&path, text).unwrap();
+        let report = |run| Some(format!("reports/{run}.md"));
+        let errors = update(&path, records, months::LENGTH, report).unwrap();
+        assert!(errors.is_empty(), "{errors:?}");
+        fs::read_to_string(&path).unwrap()
     }
 
     #[test]
@@ -301,7 +361,7 @@ mod tests {
         let path = folder.path().join("DEPLOYMENT_LOG.md");
         fs::write(&path, b"\xff\xfe").unwrap();
         assert!(matches!(
-            update(&path, &[&migration()], |_| None),
+            update(&path, &[&migration()], months::LENGTH, |_| None),
             Err(LogError::NotText { .. })
         ));
         assert_eq!(fs::read(&path).unwrap(), b"\xff\xfe");

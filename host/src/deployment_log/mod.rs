@@ -11,6 +11,7 @@
 //! next start (2, 3) and at the next connection (4). Records move forward only, so it does not matter who comes first.
 
 mod blocks;
+mod damaged;
 mod entry;
 mod error;
 mod escape;
@@ -19,10 +20,15 @@ mod facts;
 mod history;
 mod interruption;
 mod journal;
+mod kept;
 mod known;
+mod last_runs;
+mod lasting;
 mod layout;
 mod listing;
 mod markdown;
+mod months;
+mod places;
 mod proven;
 mod record;
 mod redaction;
@@ -33,6 +39,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,8 +50,9 @@ pub use exchange::Attached;
 pub use facts::{Facts, Verification};
 pub use history::{Draft, LoginRole, Scratch};
 pub use interruption::Interrupted;
+pub use last_runs::{EndedRun, EndedRuns, LastRuns};
 pub use listing::Page;
-pub use proven::{Proven, last_proven, last_proven_by_database, last_success};
+pub use proven::{Proven, last_success};
 pub use record::{ErrorRecord, RunRecord, Status, StepRecord, Trigger, now};
 pub use redaction::{REDACTED, Redactor};
 pub use report::report as report_text;
@@ -53,6 +61,9 @@ pub use run::RunGuard;
 use history::{Event, History};
 use interruption::Claim;
 use journal::Journal;
+use kept::Kept;
+use months::Length;
+use places::Places;
 use replace::{lock, replace};
 
 /// Where the log lies on this machine.
@@ -72,6 +83,8 @@ pub struct DeploymentLog {
     paths: Arc<LogPaths>,
     journal: Journal,
     redactor: Redactor,
+    /// Of `DEPLOYMENT_LOG.md`.
+    length: Length,
 }
 
 /// A run that was closed and written down.
@@ -87,11 +100,16 @@ impl DeploymentLog {
     /// Opens the log, makes its state folder, and writes down what a killed process did not. Secrets registered with
     /// `redactor`, also later, are kept out of everything.
     pub fn open(paths: LogPaths, redactor: Redactor) -> Result<Self, LogError> {
+        Self::open_with(paths, redactor, months::LENGTH)
+    }
+
+    fn open_with(paths: LogPaths, redactor: Redactor, length: Length) -> Result<Self, LogError> {
         let journal = Journal::open(&paths.state)?;
         let log = Self {
             paths: Arc::new(paths),
             journal,
             redactor,
+            length,
         };
         let history = log.journal.read()?;
         log.sweep_locks(&history)?;
@@ -140,47 +158,48 @@ impl DeploymentLog {
         if runs.is_empty() {
             return Vec::new();
         }
-        self.written_down(runs)
-            .err()
-            .into_iter()
-            .map(|error| match error.hint() {
-                Some(hint) => format!("{error}; {hint}, and the next command writes it"),
-                None => error.to_string(),
-            })
-            .collect()
+        let errors = self.written_down(runs).unwrap_or_else(|error| vec![error]);
+        errors.iter().map(told).collect()
     }
 
-    fn written_down(&self, runs: &[Uuid]) -> Result<(), LogError> {
+    /// Returns why some entries are not where they belong.
+    fn written_down(&self, runs: &[Uuid]) -> Result<Vec<LogError>, LogError> {
         let _turn = lock(&self.paths.state.join("markdown.lock"))?;
         // Read under the lock, so that nobody puts an older state over a newer one.
         let history = self.journal.read()?;
-        let records: Vec<&RunRecord> = runs
-            .iter()
-            .filter_map(|run| history.run(*run))
-            .map(|run| &run.record)
-            .collect();
+        let known = runs.iter().filter_map(|run| history.run(*run));
+        let records: Vec<Cow<RunRecord>> = known.map(|run| run.record.whole()).collect();
+        let records: Vec<&RunRecord> = records.iter().map(Cow::as_ref).collect();
         for record in records.iter().filter(|record| record.status.is_closed()) {
             replace(
                 &self.report_path(record.run_id),
-                report::report(record).as_bytes(),
+                &[report::report(record)],
                 0o666,
             )?;
         }
-        markdown::update(&self.paths.markdown, &records, |run| self.report_link(run))
+        let link = |run| self.report_link(run);
+        markdown::update(&self.paths.markdown, &records, self.length, link)
     }
 
-    /// Writes down the runs that `DEPLOYMENT_LOG.md` lacks or shows with another status.
+    /// Writes down the runs that neither `DEPLOYMENT_LOG.md` nor the file of their month shows as they are.
     fn write_missing(&self, history: &History) -> Vec<String> {
-        let entries = match markdown::entries(&self.paths.markdown) {
-            Ok(entries) => entries,
+        let mut places = match Places::read(&self.paths.markdown) {
+            Ok(places) => places,
             Err(error) => return vec![error.to_string()],
         };
-        let stale = history.runs().map(|run| &run.record).filter(|record| {
-            entries
-                .get(&record.run_id)
-                .is_none_or(|status| status != record.status.as_str())
-        });
-        self.write_down(&stale.map(|record| record.run_id).collect::<Vec<_>>())
+        let stale: Vec<Uuid> = history
+            .runs()
+            .map(|run| &run.record)
+            .filter(|record| !places.show(record.run_id(), record.status()))
+            .map(Kept::run_id)
+            .collect();
+        let mut warnings: Vec<String> = places.errors().map(told).collect();
+        for warning in self.write_down(&stale) {
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
+        warnings
     }
 
     /// From the log's folder to a report, where the reports lie below it.
@@ -193,5 +212,13 @@ impl DeploymentLog {
                 .replace('(', "%28")
                 .replace(')', "%29"),
         )
+    }
+}
+
+/// An error of a copy of the record, as a warning.
+fn told(error: &LogError) -> String {
+    match error.hint() {
+        Some(hint) => format!("{error}; {hint}, and the next command writes it"),
+        None => error.to_string(),
     }
 }

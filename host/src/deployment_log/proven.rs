@@ -1,12 +1,21 @@
 //! Which backups were proven to restore: by a drill, or by `backup verify --deep`.
+//!
+//! Retention keeps the newest of them, `check` and metrics tell how old it is. All of them ask here, so that they agree.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde_json::Value;
+use tokio_postgres::Client;
+use uuid::Uuid;
 
 use super::error::LogError;
 use super::record::{RunRecord, Status};
-use super::{DeploymentLog, Facts};
+use super::{DeploymentLog, table};
+
+/// Of each database, so many of its backups are remembered as proven: the newest one is what counts, and the others are for the day that
+/// it is gone.
+pub(super) const REMEMBERED: usize = 20;
 
 /// A backup that was restored into a scratch database, and was what it should be.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,11 +28,92 @@ pub struct Proven {
     pub at: Timestamp,
     /// From the first byte that was read to the last answer of the restored database.
     pub seconds: f64,
+    /// The run that did it.
+    pub run: Uuid,
 }
 
-/// The last backup that was proven, by the time at which it was; of records in any order.
-pub fn last_proven(records: &[RunRecord]) -> Option<Proven> {
-    all(records).max_by_key(|proven| proven.at)
+impl Proven {
+    /// What a run has proven: the fact is told when all of it was as it should be, so that how the run ended does not matter.
+    pub fn of(record: &RunRecord) -> impl Iterator<Item = Self> {
+        let told = record.finished.map(|at| (at, record.facts.proven()));
+        told.into_iter().flat_map(move |(at, facts)| {
+            facts
+                .iter()
+                .filter_map(move |fact| Self::read(record.run_id, at, fact))
+        })
+    }
+
+    /// Reads one fact `proven`; `None` when that is none.
+    pub(super) fn read(run: Uuid, at: Timestamp, fact: &Value) -> Option<Self> {
+        Some(Self {
+            backup: fact.get("backup")?.as_str()?.to_owned(),
+            database: fact.get("database")?.as_str()?.to_owned(),
+            at,
+            seconds: fact.get("seconds")?.as_f64()?,
+            run,
+        })
+    }
+}
+
+/// The last proof of each backup, of the newest backups of each database.
+#[derive(Debug, Default)]
+pub(super) struct Proofs(BTreeMap<String, BTreeMap<String, Proven>>);
+
+impl Proofs {
+    pub fn add(&mut self, proven: Proven) {
+        let of_database = self.0.entry(proven.database.clone()).or_default();
+        let known = of_database.get(&proven.backup);
+        if known.is_none_or(|known| known.at < proven.at) {
+            of_database.insert(proven.backup.clone(), proven);
+        }
+        // An id begins with the time of its backup, so the oldest one comes first.
+        if of_database.len() > REMEMBERED {
+            of_database.pop_first();
+        }
+    }
+
+    /// By database, the newest backup first.
+    pub fn into_list(self) -> Vec<Proven> {
+        let databases = self.0.into_values();
+        databases
+            .flat_map(|backups| backups.into_values().rev())
+            .collect()
+    }
+}
+
+impl DeploymentLog {
+    /// The last proof of each backup that runs known on this machine have proven: of the newest 20 of each database, by database, the newest
+    /// backup first.
+    pub fn proven(&self) -> Result<Vec<Proven>, LogError> {
+        Ok(self.proofs_of_journal()?.into_list())
+    }
+
+    /// The same of all machines, where the table can be asked; what it does not answer is what the journal knows.
+    pub async fn proofs(&self, client: Option<&Client>) -> Result<Vec<Proven>, LogError> {
+        let mut proofs = self.proofs_of_journal()?;
+        if let Some(client) = client {
+            match proofs_of_table(client).await {
+                Ok(theirs) => theirs.into_iter().for_each(|proven| proofs.add(proven)),
+                Err(error) => {
+                    tracing::warn!("which backups were proven is what this machine knows: {error}");
+                }
+            }
+        }
+        Ok(proofs.into_list())
+    }
+
+    fn proofs_of_journal(&self) -> Result<Proofs, LogError> {
+        let mut proofs = Proofs::default();
+        self.each(|record| Proven::of(record).for_each(|proven| proofs.add(proven)))?;
+        Ok(proofs)
+    }
+}
+
+async fn proofs_of_table(client: &Client) -> Result<Vec<Proven>, LogError> {
+    match table::exists(client).await? {
+        true => table::proven(client, REMEMBERED).await,
+        false => Ok(Vec::new()),
+    }
 }
 
 /// The last run of each job that succeeded, by when it ended.
@@ -34,53 +124,11 @@ pub fn last_success<'a>(records: &'a [RunRecord], job: &str) -> Option<&'a RunRe
         .max_by_key(|record| record.finished)
 }
 
-impl DeploymentLog {
-    /// All backups that runs known on this machine have proven.
-    pub fn proven(&self) -> Result<Vec<Proven>, LogError> {
-        let history = self.journal.read()?;
-        Ok(history.runs().filter_map(|run| of(&run.record)).collect())
-    }
-}
-
-/// The last proof of each database, by the database's name.
-pub fn last_proven_by_database(records: &[RunRecord]) -> BTreeMap<String, Proven> {
-    let mut last = BTreeMap::new();
-    for proven in all(records) {
-        let known: &mut Proven = last
-            .entry(proven.database.clone())
-            .or_insert_with(|| proven.clone());
-        if known.at < proven.at {
-            *known = proven;
-        }
-    }
-    last
-}
-
-fn all(records: &[RunRecord]) -> impl Iterator<Item = Proven> {
-    records.iter().filter_map(of)
-}
-
-/// What a run has proven: the fact is told when all of it was as it should be, so that how the run ended does not matter.
-fn of(record: &RunRecord) -> Option<Proven> {
-    let at = record.finished?;
-    read(&record.facts, at)
-}
-
-fn read(facts: &Facts, at: Timestamp) -> Option<Proven> {
-    let fact = facts.get("proven")?;
-    Some(Proven {
-        backup: fact.get("backup")?.as_str()?.to_owned(),
-        database: fact.get("database")?.as_str()?.to_owned(),
-        at,
-        seconds: fact.get("seconds")?.as_f64()?,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::deployment_log::Trigger;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn record(
         job: &str,
@@ -97,36 +145,58 @@ mod tests {
         record
     }
 
+    fn fact(database: &str, id: &str) -> Option<Value> {
+        Some(json!({ "backup": id, "database": database, "seconds": 2.5 }))
+    }
+
+    fn proofs(records: &[RunRecord]) -> Vec<(String, String, Timestamp)> {
+        let mut proofs = Proofs::default();
+        let all = records.iter().flat_map(Proven::of);
+        all.for_each(|proven| proofs.add(proven));
+        let shown = |proven: Proven| (proven.database, proven.backup, proven.at);
+        proofs.into_list().into_iter().map(shown).collect()
+    }
+
     #[test]
-    fn the_last_proof_is_found_in_any_order() {
-        let fact = |id: &str| Some(json!({ "backup": id, "database": "app", "seconds": 2.5 }));
-        let records = [
-            record(
-                "drill",
-                Some("2026-01-18T02:00:00Z"),
-                Status::Succeeded,
-                fact("b2"),
-            ),
-            record(
-                "verify",
-                Some("2026-01-17T02:00:00Z"),
-                Status::Failed,
-                fact("b1"),
-            ),
-            record("drill", Some("2026-01-19T02:00:00Z"), Status::Failed, None),
-            record("drill", None, Status::Running, fact("b3")),
-            record(
-                "drill",
-                Some("2026-01-20T02:00:00Z"),
-                Status::Succeeded,
-                Some(json!("b4")),
-            ),
+    fn the_last_proof_of_each_backup_is_found_in_any_order() {
+        let at = |day| Some(["2026-01-17", "2026-01-18", "2026-01-19", "2026-01-20"][day]);
+        let at = |day| at(day).map(|day| format!("{day}T02:00:00Z"));
+        let proof = |day, status, proven| record("drill", at(day).as_deref(), status, proven);
+        let mut several = proof(3, Status::Succeeded, fact("shop", "b1"));
+        several.facts.set("proven", fact("app", "b1").unwrap());
+        let mut records = vec![
+            proof(1, Status::Succeeded, fact("app", "b2")),
+            // How the run ended does not matter.
+            proof(0, Status::Failed, fact("app", "b1")),
+            proof(2, Status::Failed, None),
+            record("drill", None, Status::Running, fact("app", "b3")),
+            proof(3, Status::Succeeded, Some(json!("b4"))),
+            several,
         ];
-        let proven = last_proven(&records).unwrap();
-        assert_eq!((proven.backup.as_str(), proven.seconds), ("b2", 2.5));
-        assert_eq!(last_proven(&records[2..]), None);
+        let time = |day: usize| at(day).unwrap().parse().unwrap();
+        let expected: [(String, String, Timestamp); 3] = [
+            ("app".into(), "b2".into(), time(1)),
+            ("app".into(), "b1".into(), time(3)),
+            ("shop".into(), "b1".into(), time(3)),
+        ];
+        assert_eq!(proofs(&records), expected);
         let success = last_success(&records, "drill").unwrap();
-        assert_eq!(success.run_id, records[4].run_id);
+        assert_eq!(success.run_id, records[5].run_id);
         assert_eq!(last_success(&records, "verify"), None);
+        records.reverse();
+        assert_eq!(proofs(&records), expected);
+    }
+
+    #[test]
+    fn the_newest_backups_are_remembered() {
+        let of_day = |day: usize| format!("2026-01-{day:02}T02-00-00Z-full-1f2e");
+        let mut records: Vec<RunRecord> = (1..=30)
+            .map(|day| fact("app", &of_day(day)))
+            .map(|fact| record("drill", Some("2026-02-01T00:00:00Z"), Status::Failed, fact))
+            .collect();
+        records.rotate_left(17);
+        let backups: Vec<String> = proofs(&records).into_iter().map(|(_, id, _)| id).collect();
+        let newest: Vec<String> = (11..=30).rev().map(of_day).collect();
+        assert_eq!(backups, newest);
     }
 }

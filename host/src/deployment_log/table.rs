@@ -3,8 +3,12 @@
 //! Statements are unnamed, so that a pooler in transaction mode may stand in between.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 
+use futures_util::TryStreamExt;
 use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -15,10 +19,11 @@ use super::entry::verified;
 use super::error::LogError;
 use super::layout::written;
 use super::listing::Page;
+use super::proven::Proven;
 use super::record::{RunRecord, Status};
 
 /// Rows that travel at once: some hundred KiB.
-const BATCH: usize = 200;
+pub(super) const BATCH: usize = 200;
 
 /// Whether the table is there at all.
 pub(super) async fn exists(client: &Client) -> Result<bool, LogError> {
@@ -69,6 +74,19 @@ pub(super) async fn upsert(client: &Client, records: &[&RunRecord]) -> Result<()
     Ok(())
 }
 
+/// When the last of the newest `count` runs started; `None` where there are no more than that.
+pub(super) async fn horizon(client: &Client, count: usize) -> Result<Option<Timestamp>, LogError> {
+    let query = "SELECT to_char(started AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') FROM orchestrator.deployment_log \
+         ORDER BY started DESC OFFSET $1 LIMIT 1";
+    let skipped = i64::try_from(count.saturating_sub(1)).unwrap_or(i64::MAX);
+    let rows = client
+        .query_typed(query, &[(&skipped, Type::INT8)])
+        .await
+        .map_err(LogError::table("read"))?;
+    let started = rows.first().map(|row| row.get::<_, &str>(0));
+    Ok(started.and_then(|started| started.parse().ok()))
+}
+
 /// The status of every run that started at or after `since`. Rows with a status of a newer version are passed over.
 pub(super) async fn statuses(
     client: &Client,
@@ -77,17 +95,22 @@ pub(super) async fn statuses(
     let since = since.map_or("-infinity".to_owned(), |since| since.to_string());
     let query = "SELECT run_id::text, status FROM orchestrator.deployment_log WHERE started >= $1::text::timestamptz";
     let rows = client
-        .query_typed(query, &[(&since, Type::TEXT)])
+        .query_typed_raw(query, [(&since, Type::TEXT)])
         .await
         .map_err(LogError::table("read"))?;
-    let status = |row: &tokio_postgres::Row| {
-        let (run, status): (&str, String) = (row.get(0), row.get(1));
-        Some((
-            run.parse().ok()?,
-            serde_json::from_value(status.into()).ok()?,
-        ))
-    };
-    Ok(rows.iter().filter_map(status).collect())
+    // One by one: they are thousands, and asked for at every run.
+    let mut statuses = BTreeMap::new();
+    let mut rows = pin!(rows);
+    while let Some(row) = rows.try_next().await.map_err(LogError::table("read"))? {
+        let (run, status): (&str, &str) = (row.get(0), row.get(1));
+        let status = Status::deserialize(status.into_deserializer());
+        if let (Ok(run), Ok(status)) =
+            (run.parse(), status.map_err(|_: serde::de::value::Error| ()))
+        {
+            statuses.insert(run, status);
+        }
+    }
+    Ok(statuses)
 }
 
 /// The records of these runs.
@@ -141,6 +164,27 @@ pub(super) async fn page(client: &Client, page: &Page) -> Result<Vec<RunRecord>,
 pub(super) async fn find(client: &Client, part: &str) -> Result<Vec<RunRecord>, LogError> {
     let clause = "WHERE run_id::text LIKE $1 || '%' OR run_id::text LIKE '%' || $1 LIMIT 10";
     select(client, clause, &[(&part, Type::TEXT)]).await
+}
+
+/// The last proof of each backup, of the newest `limit` backups of each database.
+pub(super) async fn proven(client: &Client, limit: usize) -> Result<Vec<Proven>, LogError> {
+    // A run that has proven one backup has an object there, others a list of them: `[*]` takes both. Ids begin with their time.
+    let query = "SELECT run_id::text, to_char(finished AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), proof FROM (\
+         SELECT *, row_number() OVER (PARTITION BY proof ->> 'database' ORDER BY proof ->> 'backup' COLLATE \"C\" DESC) AS place FROM (\
+         SELECT DISTINCT ON (proof ->> 'database', proof ->> 'backup') run_id, finished, proof \
+         FROM orchestrator.deployment_log, jsonb_path_query(facts, '$.proven[*]') AS proof \
+         WHERE facts ? 'proven' AND finished IS NOT NULL \
+         ORDER BY proof ->> 'database', proof ->> 'backup', finished DESC) AS last) AS placed WHERE place <= $1";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = client
+        .query_typed(query, &[(&limit, Type::INT8)])
+        .await
+        .map_err(LogError::table("read"))?;
+    let proven = |row: &tokio_postgres::Row| {
+        let (run, finished, proof): (&str, &str, Value) = (row.get(0), row.get(1), row.get(2));
+        Proven::read(run.parse().ok()?, finished.parse().ok()?, &proof)
+    };
+    Ok(rows.iter().filter_map(proven).collect())
 }
 
 async fn select(

@@ -1,8 +1,10 @@
 //! The log as a whole: processes that die between two writes, files that cannot be written, secrets.
 
 mod database;
+mod months;
 mod server;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -26,6 +28,11 @@ fn log(folder: &Path) -> DeploymentLog {
         reports: folder.join("reports"),
     };
     DeploymentLog::open(paths, Redactor::default()).unwrap()
+}
+
+/// What `DEPLOYMENT_LOG.md` shows.
+fn entries(log: &DeploymentLog) -> BTreeMap<Uuid, String> {
+    markdown::shown(&markdown::read(&log.paths.markdown).unwrap())
 }
 
 fn new_run() -> RunRecord {
@@ -111,7 +118,7 @@ async fn assert_agreement(log: &DeploymentLog, client: &Client, expected: &[RunR
         expected,
         "table"
     );
-    let entries = markdown::entries(&log.paths.markdown).unwrap();
+    let entries = entries(log);
     let shown: Vec<(Uuid, String)> = entries.into_iter().rev().collect();
     let known: Vec<(Uuid, String)> = expected
         .iter()
@@ -268,10 +275,7 @@ async fn whatever_a_killed_process_did_not_write_is_written_at_the_next_start() 
     let guard = first.start(closed.clone()).unwrap();
     fs::remove_file(path.join("DEPLOYMENT_LOG.md")).unwrap();
     let second = log(path);
-    assert_eq!(
-        markdown::entries(&second.paths.markdown).unwrap()[&closed.run_id],
-        "running"
-    );
+    assert_eq!(entries(&second)[&closed.run_id], "running");
     closed = first.show(&closed.run_id.to_string(), None).await.unwrap();
     closed.close(Status::Succeeded, None, 0);
     first
@@ -307,10 +311,7 @@ async fn what_cannot_be_written_beside_the_journal_is_a_warning() {
     assert_eq!(written.warnings.len(), 1, "{:?}", written.warnings);
     fs::remove_file(folder.path().join("reports")).unwrap();
     let again = log(folder.path());
-    assert_eq!(
-        markdown::entries(&again.paths.markdown).unwrap()[&written.record.run_id],
-        "succeeded"
-    );
+    assert_eq!(entries(&again)[&written.record.run_id], "succeeded");
     assert!(again.report_path(written.record.run_id).exists());
 }
 

@@ -83,7 +83,7 @@ pub(super) async fn settle_log(project: &Project, result: &Value) {
 }
 
 /// Brings journal and table to say the same; what cannot be done now is told.
-pub(super) async fn share_log(project: &Project) -> Vec<String> {
+pub async fn share_log(project: &Project) -> Vec<String> {
     let attached = async {
         let connection = match project.log_connection().await? {
             Ok(connection) => connection,

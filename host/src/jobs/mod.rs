@@ -12,6 +12,7 @@ mod run;
 mod run_roles;
 mod step;
 
+pub use log_table::share_log;
 pub use plan::StepRequest;
 pub use project::{Project, open_storage, register_url};
 pub use recovery::{Recovered, recover};

@@ -4,6 +4,7 @@ use manifest::{Kind, Manifest, Parameter};
 use serde_json::{Map, Value};
 
 use super::project::unknown;
+use crate::capabilities::json;
 use crate::failure::Failure;
 
 /// Where a step's bindings come from when it does not name them.
@@ -42,7 +43,12 @@ pub(super) fn complete(
             )));
         }
         let value = match given.get(&parameter.name) {
-            Some(value) => Some(accepted(manifest, parameter, value)?),
+            Some(value) => {
+                let value = accepted(manifest, parameter, value)?;
+                let what = format!("the parameter {} of {}", parameter.name, manifest.name);
+                json::check_depth(&what, &value.to_string())?;
+                Some(value)
+            }
             None => match (parameter.kind, &parameter.default) {
                 (Kind::Database, None) => inherited.database.map(Value::from),
                 (Kind::Storage, None) => inherited.storage.map(Value::from),

@@ -1,5 +1,7 @@
 //! Whether a run may do what it is asked for: everything is planned and judged before anything has an effect.
 
+use std::collections::BTreeSet;
+
 use archive::layout::escape_database;
 use manifest::{Kind, Parameter};
 use retention::{Policy, Rules};
@@ -27,7 +29,7 @@ pub(super) async fn prepare(project: &Project, request: &RunRequest) -> Result<P
     let mut steps = plan(project, &request.steps, &request.overrides).await?;
     let told = tell_environments(project, &mut steps).await?;
     check_policies(&steps)?;
-    tell_of_backups(project, &mut steps)?;
+    tell_of_backups(project, &mut steps).await?;
     let way_back = match request.auto_restore {
         true => Some(way_back(project, &steps).await?),
         false => None,
@@ -112,29 +114,36 @@ fn check_policies(steps: &[PlannedStep]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What `prune` decides by: the name that the server has for a database, and which backups are known to restore.
-fn tell_of_backups(project: &Project, steps: &mut [PlannedStep]) -> Result<(), Failure> {
+/// What `prune` decides by: the name that the server has for a database, and which backups are known to restore, or to be damaged.
+async fn tell_of_backups(project: &Project, steps: &mut [PlannedStep]) -> Result<(), Failure> {
     for step in steps {
         if step.plugin.manifest.name != "prune" {
             continue;
         }
-        let named = step.parameters.get("database").and_then(Value::as_str);
-        if let Some(binding) = named.and_then(|name| project.config.databases.get(name)) {
-            let database = binding.settings.database.as_str();
-            step.parameters
-                .insert("database".to_owned(), database.into());
-        }
-        if let Some(Value::Array(proven)) = step.parameters.get_mut("proven") {
-            proven.extend(project.log.proven()?.into_iter().map(|proven| {
-                Value::from(format!(
-                    "{}/{}",
-                    escape_database(&proven.database),
-                    proven.backup
-                ))
-            }));
-        }
+        let text = |name: &str| step.parameters.get(name).and_then(Value::as_str);
+        let binding = text("database").and_then(|name| project.config.databases.get(name));
+        let database = binding.map(|binding| Value::from(binding.settings.database.as_str()));
+        let damaged = match text("storage") {
+            Some(storage) => project.log.damaged(storage)?,
+            None => BTreeSet::new(),
+        };
+        let proven = project.proofs().await?;
+        let proven = proven
+            .into_iter()
+            .map(|proven| format!("{}/{}", escape_database(&proven.database), proven.backup));
+        step.parameters
+            .extend(database.map(|database| ("database".to_owned(), database)));
+        add(&mut step.parameters, "proven", proven);
+        add(&mut step.parameters, "damaged", damaged);
     }
     Ok(())
+}
+
+/// Adds to a list, where there is one of that name.
+fn add(parameters: &mut Map<String, Value>, list: &str, items: impl IntoIterator<Item = String>) {
+    if let Some(Value::Array(list)) = parameters.get_mut(list) {
+        list.extend(items.into_iter().map(Value::from));
+    }
 }
 
 /// A backup before a migration: how to go back depends on the environment.

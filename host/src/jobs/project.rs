@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use tracing::debug;
@@ -9,12 +10,15 @@ use tracing::debug;
 use crate::capabilities::BoundStorage;
 use crate::config::{Channel, Config, DatabaseBinding, StorageBinding};
 use crate::database::{self, Connection};
-use crate::deployment_log::{DeploymentLog, LogPaths, Redactor};
+use crate::deployment_log::{DeploymentLog, LogPaths, Proven, Redactor};
 use crate::failure::Failure;
 use crate::plugins::{Plugin, Runtime};
 use crate::secret_url::SecretUrl;
 use crate::snapshots::{self, ManagedServer};
 use crate::storage::{self, AccessKey, S3Settings, StorageOptions};
+
+/// Nobody waits longer for the table to say what was proven.
+const PROOFS_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a command works with.
 pub struct Project {
@@ -117,6 +121,19 @@ impl Project {
             debug!("the database of the log cannot be reached: {error}");
         }
         Some(connection.map_err(Failure::from))
+    }
+
+    /// The backups that are known to restore: to the log's table where it answers in time, else to this machine's journal.
+    pub async fn proofs(&self) -> Result<Vec<Proven>, Failure> {
+        let asked = tokio::time::timeout(PROOFS_TIMEOUT, async {
+            let connection = self.log_connection().await.and_then(Result::ok);
+            let client = connection.as_ref().map(|connection| &connection.client);
+            self.log.proofs(client).await
+        });
+        match asked.await {
+            Ok(proofs) => Ok(proofs?),
+            Err(_) => Ok(self.log.proven()?),
+        }
     }
 }
 

@@ -75,7 +75,8 @@ pub(super) async fn environment(project: &Project, name: &str) -> Result<Environ
     Ok(stated.max(marked.unwrap_or(Environment::Local)))
 }
 
-/// Whether a step leaves what a database can be brought back to: a whole backup of it, or a named one that is read back.
+/// Whether a step leaves what a database can be brought back to: a whole backup of it, or a named one that is read back
+/// and has to be whole.
 pub(super) fn backs_up(step: &PlannedStep, database: &str, database_name: &str) -> bool {
     let parameters = &step.parameters;
     let is_set = |name: &str| match parameters.get(name) {
@@ -104,9 +105,10 @@ pub(super) fn backs_up(step: &PlannedStep, database: &str, database_name: &str) 
         }
         "verify" => {
             let named = parameters.get("backup").and_then(Value::as_str);
-            named
+            let is_of_it = named
                 .and_then(|backup| backup.split_once('/'))
-                .is_some_and(|(of, _)| of == database_name)
+                .is_some_and(|(of, _)| of == database_name);
+            is_of_it && is_set("whole")
         }
         _ => false,
     }

@@ -70,7 +70,9 @@ impl RunRequest {
 /// Watches a run: a progress bar, a log, the daemon.
 #[async_trait]
 pub trait Observer: Sync {
-    /// The run is in the journal, and nothing has happened yet. An error ends it before any effect.
+    /// The run is in the journal. The log's table, whose database may be away, has still to hear of it.
+    async fn recorded(&self, _record: &RunRecord) {}
+    /// Nothing has happened yet. An error ends it before any effect.
     async fn began(&self, _record: &RunRecord) -> Result<(), Failure> {
         Ok(())
     }
@@ -120,6 +122,7 @@ pub async fn run(
         return Ok(close(record, ended));
     }
     let guard = Arc::new(project.log.start(record.clone())?);
+    observer.recorded(&record).await;
     for warning in share_log(project).await {
         debug!("{warning}");
     }

@@ -226,7 +226,6 @@ fn named(failure: Failure, step: &PlannedStep) -> Failure {
 fn keep_report(record: &mut RunRecord, guard: Option<&Arc<RunGuard>>, report: StepReport) {
     let is_told = |(key, _): &(String, Value)| !is_own_fact(key);
     for (key, value) in report.facts.into_iter().filter(is_told) {
-        note(guard, |guard| guard.fact(&key, value.clone()));
         record.facts.set(&key, value);
     }
     for warning in report.warnings {
@@ -340,6 +339,12 @@ impl Unfinished for Journal {
 
     fn scratch_closed(&self, name: &str) {
         note(Some(&self.0), |guard| guard.scratch_closed(name));
+    }
+
+    fn told(&self, key: &str, value: &Value) {
+        if !is_own_fact(key) {
+            note(Some(&self.0), |guard| guard.fact(key, value.clone()));
+        }
     }
 }
 

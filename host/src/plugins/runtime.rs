@@ -13,7 +13,7 @@ use super::component::Inspection;
 use crate::capabilities::context::{StepContext, StepSetup};
 use crate::capabilities::streams::{TooManyBytes, TooManyHandles};
 use crate::capabilities::v0_1_0::{OperationPre, Request};
-use crate::capabilities::{StepReport, Stop};
+use crate::capabilities::{StepReport, Stop, json};
 use crate::failure::{Failure, FailureKind};
 
 /// How often a running component looks at its deadline.
@@ -181,8 +181,7 @@ fn read_result(json: &str, limit: usize) -> Result<Value, Failure> {
         ))
         .hint("raise `result` in the limits"));
     }
-    serde_json::from_str(json)
-        .map_err(|error| Failure::invalid_input(format!("the plugin's result is no JSON: {error}")))
+    json::parse("the plugin's result", json)
 }
 
 fn trapped(

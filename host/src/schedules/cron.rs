@@ -68,7 +68,7 @@ impl Cron {
     }
 
     /// Whether it runs over and over rather than at times of its own: its minute or its hour begins with an asterisk.
-    pub(super) fn is_interval(&self) -> bool {
+    pub fn is_interval(&self) -> bool {
         self.fields.minute.is_wild || self.fields.hour.is_wild
     }
 

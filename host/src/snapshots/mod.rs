@@ -29,6 +29,9 @@ impl ServerKind {
     }
 }
 
+/// The tag of a snapshot that stays, whatever a policy says. Its value is the reason; whoever sets it by other means pins, too.
+pub const PIN: &str = "orchestrator:pin";
+
 /// A server as its provider describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
@@ -81,6 +84,20 @@ pub struct Snapshot {
     pub tags: Vec<(String, String)>,
 }
 
+impl Snapshot {
+    /// The value of a tag.
+    pub fn tag(&self, wanted: &str) -> Option<&str> {
+        let mut tags = self.tags.iter();
+        tags.find(|(name, _)| name == wanted)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Why it is pinned, which may be empty; `None` when it is not.
+    pub fn pin(&self) -> Option<&str> {
+        self.tag(PIN)
+    }
+}
+
 /// What a new server is made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -129,6 +146,9 @@ pub trait ManagedServer: Send + Sync {
 
     /// Deletes a snapshot of this server. Those that the provider makes by itself are refused.
     async fn delete(&self, name: &str) -> Result<(), Failure>;
+
+    /// Sets a tag of a snapshot of this server; without a value, takes it off. `InvalidInput` for what the provider keeps in no tag.
+    async fn tag(&self, name: &str, tag: &str, value: Option<&str>) -> Result<(), Failure>;
 
     /// Begins another server.
     async fn restore(&self, origin: &Origin, new: &NewServer) -> Result<Server, Failure>;

@@ -30,7 +30,7 @@ struct Backup;
 struct Parameters {
     database: String,
     storage: String,
-    kind: String,
+    kind: Option<String>,
     jobs: Option<u32>,
     compress: String,
     table: Vec<String>,
@@ -61,16 +61,44 @@ impl Parameters {
             statistics: self.statistics,
         })
     }
+
+    /// As the manifest tells them.
+    fn told_filters(&self) -> manifest::Filters {
+        manifest::Filters {
+            tables: self.table.clone(),
+            exclude_tables: self.exclude_table.clone(),
+            exclude_table_data: self.exclude_table_data.clone(),
+            schema_only: self.schema_only,
+            ..manifest::Filters::default()
+        }
+    }
+}
+
+/// What the backup is called. Retention takes the newest of a kind for as good as any other, so none of a part goes by the name of a whole.
+fn kind(given: Option<&str>, filters: &manifest::Filters) -> Result<BackupKind, Error> {
+    let Some(given) = given else {
+        return Ok(match filters.is_whole() {
+            true => BackupKind::FULL,
+            false => BackupKind::PARTIAL,
+        });
+    };
+    let kind: BackupKind = given
+        .parse()
+        .map_err(|error| Error::invalid_input(format!("the parameter kind: {error}")))?;
+    if kind == BackupKind::FULL && !filters.is_whole() {
+        return Err(Error::invalid_input(
+            "a backup that leaves something out is not of the kind full",
+        )
+        .hint("leave out the kind, and it is `partial`; or give it another name, as `schema`; or leave out the filters"));
+    }
+    Ok(kind)
 }
 
 impl Operation for Backup {
     type Parameters = Parameters;
 
     fn execute(parameters: Parameters, dry_run: bool) -> Result<serde_json::Value, Error> {
-        let kind: BackupKind = parameters
-            .kind
-            .parse()
-            .map_err(|error| Error::invalid_input(format!("the parameter kind: {error}")))?;
+        let kind = kind(parameters.kind.as_deref(), &parameters.told_filters())?;
         let method: Method = parameters.compress.parse()?;
         if parameters.schema_only && parameters.statistics {
             return Err(Error::invalid_input(
@@ -165,13 +193,7 @@ impl Operation for Backup {
                 level: method.level(),
                 encryption: stored.encryption(),
             },
-            filters: manifest::Filters {
-                tables: parameters.table,
-                exclude_tables: parameters.exclude_table,
-                exclude_table_data: parameters.exclude_table_data,
-                schema_only: parameters.schema_only,
-                ..manifest::Filters::default()
-            },
+            filters: parameters.told_filters(),
             totals,
             objects,
         };
@@ -268,3 +290,28 @@ fn tool() -> manifest::Tool {
 }
 
 orchestrator_sdk::export!(Backup);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_not_called_full() {
+        let whole = manifest::Filters::default();
+        let part = manifest::Filters {
+            exclude_table_data: vec!["logs".to_owned()],
+            ..whole.clone()
+        };
+        for (given, filters, expected) in [
+            (None, &whole, Some("full")),
+            (None, &part, Some("partial")),
+            (Some("full"), &whole, Some("full")),
+            (Some("full"), &part, None),
+            (Some("pre-migrate"), &part, Some("pre-migrate")),
+            (Some("Full"), &whole, None),
+        ] {
+            let kind = kind(given, filters).ok();
+            assert_eq!(kind.as_ref().map(BackupKind::as_str), expected, "{given:?}");
+        }
+    }
+}

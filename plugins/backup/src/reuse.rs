@@ -5,7 +5,7 @@
 //! of the deployment log, and nothing else, are told by that row.
 
 use archive::layout::BackupFolder;
-use archive::manifest::{Filters, Manifest, Snapshot};
+use archive::manifest::{Manifest, Snapshot};
 use orchestrator_sdk::postgres::{self, Isolation, Target, Transaction, TransactionOptions};
 use orchestrator_sdk::{Error, ErrorKind, run, storage};
 
@@ -27,8 +27,13 @@ pub fn usable(database: &str, storage: &str) -> Result<Option<(BackupFolder, Man
     let name = connection.server().database;
     let found = match backups::newest(&store, &name) {
         Ok(found) => found,
-        // Damaged, or encrypted for others: then a new one is worth having.
-        Err(error) if matches!(error.kind, ErrorKind::Corrupt | ErrorKind::InvalidInput) => {
+        // Damaged, encrypted for others, or a later program's: then a new one is worth having.
+        Err(error)
+            if matches!(
+                error.kind,
+                ErrorKind::Corrupt | ErrorKind::InvalidInput | ErrorKind::Unsupported
+            ) =>
+        {
             run::info(&format!(
                 "the newest backup is not used again: {}",
                 error.message
@@ -59,7 +64,7 @@ pub fn usable(database: &str, storage: &str) -> Result<Option<(BackupFolder, Man
 }
 
 fn reason_against(transaction: &Transaction, manifest: &Manifest) -> Result<Option<String>, Error> {
-    if manifest.filters != Filters::default() {
+    if !manifest.filters.is_whole() {
         return Ok(Some("it holds a part of the database".to_owned()));
     }
     let now = crate::description::moment(transaction)?;

@@ -1,6 +1,7 @@
 //! How plugins find the backups of a storage, and read their manifests.
 
 use archive::layout::{self, BackupFolder, escape_database};
+use archive::manifest::ManifestError;
 use archive::{BackupId, Manifest};
 use orchestrator_sdk::Error;
 use orchestrator_sdk::storage::Store;
@@ -8,15 +9,17 @@ use orchestrator_sdk::storage::Store;
 /// A manifest that is longer than this is none of a backup.
 const MANIFEST_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// The manifest below the prefix; `None` where there is none. Fails with the kind `corrupt` when it is damaged.
+/// The manifest below the prefix; `None` where there is none. Fails with the kind `corrupt` when it is damaged, and `unsupported` when a
+/// later program wrote it.
 pub fn read_manifest(store: &Store, prefix: &str) -> Result<Option<Manifest>, Error> {
     for name in layout::MANIFESTS {
         let key = format!("{prefix}/{name}");
         if store.head(&key)?.is_some() {
             let bytes = store.read(&key, MANIFEST_BYTES_MAX)?;
-            return Manifest::read(&bytes).map(Some).map_err(|error| {
-                Error::corrupt(format!("{key}: {error}"))
-                    .hint("verify it again; where it stays so, take a new backup now and look for an older copy of this one")
+            return Manifest::read(&bytes).map(Some).map_err(|error| match error {
+                ManifestError::Newer { .. } => Error::unsupported(format!("{key}: {error}")),
+                _ => Error::corrupt(format!("{key}: {error}"))
+                    .hint("verify it again; where it stays so, take a new backup now and look for an older copy of this one"),
             });
         }
     }

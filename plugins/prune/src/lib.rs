@@ -1,8 +1,12 @@
 //! Deletes backups: those that are named, or those that a retention policy does not keep. What the policy keeps, and why, the crate
 //! `retention` decides; here is what it decides about, and how it is carried out.
 
+mod candidates;
 mod deletion;
 mod stored;
+mod told;
+
+use std::collections::BTreeSet;
 
 use archive::layout;
 use orchestrator_sdk::storage::{self, Store};
@@ -11,7 +15,8 @@ use retention::{Backup, Plan, Policy, Rules, plan};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use deletion::{batches, names_a_backup};
+use deletion::{IfPinned, delete_all, names_a_backup};
+use stored::Known;
 
 struct Prune;
 
@@ -23,8 +28,9 @@ struct Parameters {
     kind: Option<String>,
     #[serde(flatten)]
     rules: Rules,
-    agreed: Vec<String>,
+    agreed: Option<Vec<String>>,
     proven: Vec<String>,
+    damaged: Vec<String>,
 }
 
 /// One backup and what lies below its prefix.
@@ -32,6 +38,7 @@ struct Stored {
     prefix: String,
     /// The manifest first, so that the backup does not exist any more from the first deletion on.
     keys: Vec<String>,
+    has_manifest: bool,
     bytes: u64,
 }
 
@@ -56,11 +63,12 @@ fn follow_policy(parameters: &Parameters, dry_run: bool) -> Result<Value, Error>
         .map_err(|error| Error::invalid_input(error.to_string()).hint(error.hint()))?;
     let store = storage::open(&parameters.storage)?;
     run::phase("looking at the backups");
+    let known = Known::new(&parameters.proven, &parameters.damaged);
     let mut backups = stored::backups(
         &store,
         parameters.database.as_deref(),
         parameters.kind.as_deref(),
-        &parameters.proven,
+        &known,
     )?;
     if backups.is_empty() {
         run::warn(&format!(
@@ -70,6 +78,7 @@ fn follow_policy(parameters: &Parameters, dry_run: bool) -> Result<Value, Error>
             parameters.storage
         ));
     }
+    candidates::look_into(&mut backups, |prefix| candidates::read(&store, prefix))?;
     let mut planned = decide(&backups, &policy)?;
     let mut doomed = Vec::new();
     for decision in planned.deleted() {
@@ -87,40 +96,50 @@ fn follow_policy(parameters: &Parameters, dry_run: bool) -> Result<Value, Error>
     }
     planned = decide(&backups, &policy)?;
     // What was held is kept now; nothing that was kept goes for it.
-    doomed.retain(|found| {
-        planned
-            .deleted()
-            .any(|decision| decision.backup.key == found.prefix)
-    });
-    if !parameters.agreed.is_empty() {
-        doomed.retain(|found| parameters.agreed.contains(&found.prefix));
-    }
-    for decision in &planned.decisions {
-        let verb = if decision.is_kept() { "keep" } else { "delete" };
-        run::log(
-            run::Level::Debug,
-            &format!("{verb} {}: {}", decision.backup.key, decision.why()),
-        );
-    }
+    let to_go: BTreeSet<&str> = planned
+        .deleted()
+        .map(|decision| decision.backup.key.as_str())
+        .collect();
+    doomed.retain(|found| to_go.contains(found.prefix.as_str()));
+    let not_agreed = without_consent(&mut doomed, parameters.agreed.as_deref());
+    let told = told::Told::new(&planned, &doomed);
     if !dry_run {
-        delete_all(&store, &doomed)?;
+        told.before_the_first_deletion()?;
+        let pinned = delete_all(&store, &doomed, IfPinned::Stays)?;
+        doomed.retain(|found| !pinned.contains(&found.prefix));
     }
-    let why = |prefix: &str| {
-        let of_it = planned
-            .decisions
-            .iter()
-            .find(|decision| decision.backup.key == prefix);
-        of_it.map(retention::Decision::why)
-    };
     let listed: Vec<_> = doomed
         .iter()
-        .map(|found| json!({ "prefix": found.prefix, "objects": found.keys.len(), "bytes": found.bytes, "why": why(&found.prefix) }))
+        .map(|found| json!({ "prefix": found.prefix, "objects": found.keys.len(), "bytes": found.bytes, "why": told.why(&found.prefix) }))
         .collect();
-    let kept: Vec<_> = planned
-        .kept()
-        .map(|decision| json!({ "prefix": decision.backup.key, "why": decision.why() }))
-        .collect();
-    Ok(summary(dry_run, &doomed, listed, json!({ "kept": kept })))
+    // Of a plan all is shown; the record of what was done has a part of it.
+    let (kept, more) = told.kept(if dry_run { usize::MAX } else { told::NAMED_MAX });
+    let mut rest = json!({ "kept": kept });
+    if more > 0 {
+        rest["kept_more"] = more.into();
+    }
+    if !not_agreed.is_empty() {
+        run::info(&format!(
+            "{} backups that the policy does not keep stay: they were not there, or not to be deleted, when the plan was agreed to",
+            not_agreed.len()
+        ));
+        rest["not_agreed"] = not_agreed.into();
+    }
+    Ok(summary(dry_run, &doomed, listed, rest))
+}
+
+/// Takes out what nobody has agreed to, and gives the prefixes of that. Where nobody was asked, the policy's word is enough; who was asked and
+/// was shown nothing has agreed to nothing.
+fn without_consent(doomed: &mut Vec<Stored>, agreed: Option<&[String]>) -> Vec<String> {
+    let Some(agreed) = agreed else {
+        return Vec::new();
+    };
+    let agreed: BTreeSet<&str> = agreed.iter().map(String::as_str).collect();
+    let (to_go, to_stay): (Vec<Stored>, Vec<Stored>) = std::mem::take(doomed)
+        .into_iter()
+        .partition(|found| agreed.contains(found.prefix.as_str()));
+    *doomed = to_go;
+    to_stay.into_iter().map(|found| found.prefix).collect()
 }
 
 fn of(what: &str, name: &Option<String>) -> String {
@@ -145,15 +164,14 @@ fn delete_named(parameters: &Parameters, dry_run: bool) -> Result<Value, Error> 
         let prefix = prefix.trim_end_matches('/');
         let found = list(&store, prefix)?;
         if let Some(reason) = pins.get(prefix) {
-            let why = if reason.is_empty() {
-                String::new()
-            } else {
-                format!(": {reason}")
-            };
-            return Err(
-                Error::refused(format!("the backup {prefix} is pinned{why}"))
-                    .hint("`orchestrator backup unpin` takes the pin off"),
-            );
+            return Err(deletion::pinned(prefix, reason));
+        }
+        if !found.has_manifest && !found.keys.is_empty() {
+            return Err(Error::refused(format!(
+                "{prefix} has no {}: it is being written, or half of one",
+                layout::MANIFEST
+            ))
+            .hint("half a backup is removed by the run that left it, or at the next start of any command; where no run knows of it any more, delete the folder in the storage itself"));
         }
         if let Some(hold) = stored::held(&store, &found.keys)? {
             return Err(Error::refused(format!(
@@ -176,7 +194,7 @@ fn delete_named(parameters: &Parameters, dry_run: bool) -> Result<Value, Error> 
         .map(|found| json!({ "prefix": found.prefix, "objects": found.keys.len(), "bytes": found.bytes }))
         .collect();
     if !dry_run {
-        delete_all(&store, &doomed)?;
+        delete_all(&store, &doomed, IfPinned::Fails)?;
     }
     Ok(summary(
         dry_run,
@@ -186,7 +204,11 @@ fn delete_named(parameters: &Parameters, dry_run: bool) -> Result<Value, Error> 
     ))
 }
 
-fn summary(dry_run: bool, doomed: &[Stored], listed: Vec<Value>, mut rest: Value) -> Value {
+fn summary(dry_run: bool, doomed: &[Stored], mut listed: Vec<Value>, mut rest: Value) -> Value {
+    if !dry_run && listed.len() > told::NAMED_MAX {
+        rest["deleted_more"] = (listed.len() - told::NAMED_MAX).into();
+        listed.truncate(told::NAMED_MAX);
+    }
     let deleted = if dry_run { "would_delete" } else { "deleted" };
     rest[deleted] = listed.into();
     rest["objects"] = doomed
@@ -221,6 +243,7 @@ fn list(store: &Store, prefix: &str) -> Result<Stored, Error> {
     let mut found = Stored {
         prefix: prefix.to_owned(),
         keys: manifests.clone(),
+        has_manifest: !manifests.is_empty(),
         bytes: 0,
     };
     store.for_each(&format!("{prefix}/"), |object| {
@@ -233,29 +256,33 @@ fn list(store: &Store, prefix: &str) -> Result<Stored, Error> {
     Ok(found)
 }
 
-fn delete_all(store: &Store, doomed: &[Stored]) -> Result<(), Error> {
-    run::phase("deleting");
-    for backup in doomed {
-        for keys in batches(&backup.keys) {
-            run::check_cancelled()?;
-            store.delete(keys).map_err(|error| {
-                error.while_doing(format_args!("deleting the backup {}", backup.prefix))
-            })?;
-        }
-        run::info(&format!(
-            "deleted {} ({} objects)",
-            backup.prefix,
-            backup.keys.len()
-        ));
-    }
-    if !doomed.is_empty() {
-        let names: Vec<&str> = doomed.iter().map(|backup| backup.prefix.as_str()).collect();
-        run::fact(
-            "change",
-            &format!("Deleted the backups {}", names.join(", ")),
-        )?;
-    }
-    Ok(())
-}
-
 orchestrator_sdk::export!(Prune);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(prefix: &str) -> Stored {
+        Stored {
+            prefix: prefix.to_owned(),
+            keys: Vec::new(),
+            has_manifest: true,
+            bytes: 0,
+        }
+    }
+
+    #[test]
+    fn who_was_shown_nothing_has_agreed_to_nothing() {
+        let some = ["b".to_owned(), "z".to_owned()];
+        for (agreed, to_go, to_stay) in [
+            (None, &["a", "b", "c"][..], &[][..]),
+            (Some(&[][..]), &[], &["a", "b", "c"]),
+            (Some(&some[..]), &["b"], &["a", "c"]),
+        ] {
+            let mut doomed = ["a", "b", "c"].map(stored).into();
+            assert_eq!(without_consent(&mut doomed, agreed), to_stay);
+            let left: Vec<_> = doomed.iter().map(|found| found.prefix.as_str()).collect();
+            assert_eq!(left, to_go);
+        }
+    }
+}

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use archive::layout::{self, BackupFolder, BackupId, escape_database, unescape_database};
+use archive::layout::{
+    self, BackupFolder, BackupId, BackupKind, escape_database, unescape_database,
+};
 use orchestrator_sdk::storage::{self, Store};
 use orchestrator_sdk::{Error, run};
 use retention::{Backup, Hold, Quality, Timestamp};
@@ -11,10 +13,39 @@ use serde::Deserialize;
 /// A pin's object is a few words.
 const PIN_BYTES_MAX: usize = 64 * 1024;
 
+/// Of what it says, so much stands among the reasons of a plan.
+const REASON_CHARACTERS: usize = 200;
+
 #[derive(Deserialize)]
 struct Pin {
     #[serde(default)]
     reason: String,
+}
+
+/// What is known of backups beside what the storage tells, by their prefixes.
+pub struct Known<'a> {
+    proven: BTreeSet<&'a str>,
+    damaged: BTreeSet<&'a str>,
+}
+
+impl<'a> Known<'a> {
+    pub fn new(proven: &'a [String], damaged: &'a [String]) -> Self {
+        Self {
+            proven: proven.iter().map(String::as_str).collect(),
+            damaged: damaged.iter().map(String::as_str).collect(),
+        }
+    }
+
+    /// One that was proven and is damaged by now has changed since.
+    fn quality(&self, prefix: &str) -> Quality {
+        if self.damaged.contains(prefix) {
+            Quality::Damaged
+        } else if self.proven.contains(prefix) {
+            Quality::Proven
+        } else {
+            Quality::Whole
+        }
+    }
 }
 
 /// The pinned backups, by their prefixes, and why.
@@ -26,14 +57,16 @@ pub fn pins(store: &Store) -> Result<BTreeMap<String, String>, Error> {
         }
         Ok(())
     })?;
-    let read = |(key, prefix): (String, String)| {
-        let bytes = store.read(&key, PIN_BYTES_MAX)?;
-        // Whatever it says: it is there.
-        let reason =
-            serde_json::from_slice(&bytes).map_or_else(|_| String::new(), |pin: Pin| pin.reason);
-        Ok((prefix, reason))
-    };
+    let read = |(key, prefix): (String, String)| Ok((prefix, reason_of_pin(store, &key)?));
     keys.into_iter().map(read).collect()
+}
+
+/// What a pin's object says. Whatever that is: the backup is pinned.
+pub fn reason_of_pin(store: &Store, key: &str) -> Result<String, Error> {
+    let bytes = store.read(key, PIN_BYTES_MAX)?;
+    let pin: Option<Pin> = serde_json::from_slice(&bytes).ok();
+    let reason = pin.map(|pin| pin.reason).unwrap_or_default();
+    Ok(reason.chars().take(REASON_CHARACTERS).collect())
 }
 
 /// The whole backups of one database, or of all. What is no backup, or half of one, is not our business.
@@ -41,10 +74,9 @@ pub fn backups(
     store: &Store,
     database: Option<&str>,
     kind: Option<&str>,
-    proven: &[String],
+    known: &Known<'_>,
 ) -> Result<Vec<Backup>, Error> {
     let mut pins = pins(store)?;
-    let proven: BTreeSet<&str> = proven.iter().map(String::as_str).collect();
     let escaped = match database {
         Some(database) => vec![escape_database(database)],
         None => store.folders("")?,
@@ -72,19 +104,17 @@ pub fn backups(
             };
             let hold = store.hold(&manifest.key)?.and_then(told);
             found.push(Backup {
-                database: folder.database,
                 kind: folder.id.kind().to_string(),
                 taken: moment(folder.id.created().unix_seconds().saturating_mul(1000)),
                 stored: i64::try_from(manifest.modified)
                     .ok()
                     .filter(|ms| *ms > 0)
                     .map(moment),
-                quality: match proven.contains(key.as_str()) {
-                    true => Quality::Proven,
-                    false => Quality::Whole,
-                },
+                quality: known.quality(&key),
+                is_partial: *folder.id.kind() == BackupKind::PARTIAL,
                 pin: pins.remove(&key),
                 hold,
+                database: folder.database,
                 key,
             });
         }

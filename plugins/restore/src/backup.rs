@@ -7,7 +7,7 @@ mod stock;
 use std::collections::{BTreeMap, HashMap};
 
 use archive::layout::{ENCRYPTED, TABLE_OF_LARGE_OBJECTS};
-use archive::manifest::{Chunk, StoredObject, TableData};
+use archive::manifest::{Chunk, Filters, StoredObject, TableData};
 use archive::table_of_large_objects::LargeObject;
 use archive::{Entry, TableOfLargeObjects, Toc, layout};
 use orchestrator_sdk::storage::{self, Range, Store};
@@ -46,6 +46,8 @@ pub struct Facts {
     pub roles: Vec<String>,
     /// Of all objects, as stored.
     pub bytes: u64,
+    /// What was left out of it; not known of stock archives.
+    pub filters: Option<Filters>,
 }
 
 /// The objects of a backup, by the names under which they are stored.

@@ -25,6 +25,8 @@ pub struct Compared {
     pub rows: u64,
     /// Whose bytes are the same.
     pub large_objects: u64,
+    /// Tables whose rows went through the root of their partitions: they were counted when they were loaded, and not compared.
+    pub not_compared: u64,
 }
 
 /// One thing that is on both sides.
@@ -52,11 +54,14 @@ pub fn compare(
         .iter()
         .map(begin)
         .collect::<Result<Vec<_>, Error>>()?;
-    let mut left = subjects(backup, entries);
+    let (mut left, not_compared) = subjects(backup, entries);
     let mut free: Vec<usize> = (0..transactions.len()).collect();
     let mut pairs: Vec<Pair<'_>> = Vec::new();
     let mut in_flight: InFlight<usize> = InFlight::new(2 * transactions.len());
-    let mut compared = Compared::default();
+    let mut compared = Compared {
+        not_compared,
+        ..Compared::default()
+    };
     let mut differences = Vec::new();
     loop {
         run::check_cancelled()?;
@@ -109,14 +114,16 @@ fn begin(connection: &Connection) -> Result<Transaction, Error> {
     })
 }
 
-/// The largest first.
-fn subjects<'a>(backup: &'a Backup, entries: &[&'a Entry]) -> VecDeque<Subject<'a>> {
+/// The largest first; and how many there are beside them.
+fn subjects<'a>(backup: &'a Backup, entries: &[&'a Entry]) -> (VecDeque<Subject<'a>>, u64) {
     let mut tables: Vec<&Entry> = Vec::new();
     let mut large_objects = Vec::new();
+    let mut not_compared = 0;
     for entry in entries {
         if entry.desc == "BLOBS" {
             large_objects.extend(backup.large_objects(entry).iter().map(Subject::LargeObject));
         } else if loads_via_root(entry) {
+            not_compared += 1;
             run::warn(&format!(
                 "{} was loaded through the root of its partitions: its rows were counted and not compared",
                 describe(entry)
@@ -127,7 +134,7 @@ fn subjects<'a>(backup: &'a Backup, entries: &[&'a Entry]) -> VecDeque<Subject<'
     }
     tables.sort_by_key(|entry| Reverse(backup.expected_bytes(entry)));
     let tables = tables.into_iter().map(Subject::Table);
-    tables.chain(large_objects).collect()
+    (tables.chain(large_objects).collect(), not_compared)
 }
 
 impl Subject<'_> {

@@ -1,12 +1,14 @@
 //! What a restored database is asked before it is removed again, and what a drill tells of it.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use archive::layout::BackupFolder;
+use archive::manifest::Filters;
 use orchestrator_sdk::postgres::{Connection, Isolation, TransactionOptions, Value};
 use orchestrator_sdk::{Error, run};
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
+use serde_json::{Number, Value as Json, json};
 
 use crate::report::Report;
 
@@ -21,9 +23,9 @@ pub struct Query {
     /// The first column of the first row is this.
     pub expect: Option<Json>,
     /// It is a number, and not less.
-    pub at_least: Option<f64>,
+    pub at_least: Option<Number>,
     /// It is a number, and not more.
-    pub at_most: Option<f64>,
+    pub at_most: Option<Number>,
 }
 
 /// Refuses queries that would prove nothing.
@@ -100,24 +102,22 @@ fn misses(query: &Query, answer: &Json) -> Option<String> {
     {
         return Some(format!("{answer} and not {expected}"));
     }
-    let number = number(answer);
-    match (number, query.at_least, query.at_most) {
-        (_, None, None) => None,
-        (None, ..) => Some(format!("{answer} is no number")),
-        (Some(found), Some(least), _) if found < least => {
-            Some(format!("{answer} and not at least {least}"))
+    let misses = |limit: &Option<Number>, wrong, said| {
+        let limit = limit.as_ref()?;
+        match compare(answer, limit) {
+            None => Some(format!("{answer} is no number")),
+            Some(order) if order == wrong => Some(format!("{answer} and not {said} {limit}")),
+            Some(_) => None,
         }
-        (Some(found), _, Some(most)) if found > most => {
-            Some(format!("{answer} and not at most {most}"))
-        }
-        _ => None,
-    }
+    };
+    misses(&query.at_least, Ordering::Less, "at least")
+        .or_else(|| misses(&query.at_most, Ordering::Greater, "at most"))
 }
 
 /// Numbers that PostgreSQL tells as texts (numeric) are numbers, too.
 fn is_same(expected: &Json, answer: &Json) -> bool {
     match expected {
-        Json::Number(expected) => expected.as_f64() == number(answer),
+        Json::Number(expected) => compare(answer, expected) == Some(Ordering::Equal),
         Json::String(expected) => match answer {
             Json::String(answer) => answer == expected,
             Json::Null => false,
@@ -127,10 +127,33 @@ fn is_same(expected: &Json, answer: &Json) -> bool {
     }
 }
 
-fn number(value: &Json) -> Option<f64> {
-    match value {
-        Json::String(text) => text.parse().ok().filter(|number: &f64| number.is_finite()),
-        other => other.as_f64(),
+/// How an answer lies to a number; `None` when it is none. Whole numbers are compared exactly: the larger ones of `bigint` are no floats.
+fn compare(answer: &Json, limit: &Number) -> Option<Ordering> {
+    let (answer, limit) = (digits(answer)?, limit.to_string());
+    match (whole(&answer), whole(&limit)) {
+        (Some(answer), Some(limit)) => Some(answer.cmp(&limit)),
+        _ => {
+            let finite = |text: &str| text.parse().ok().filter(|number: &f64| number.is_finite());
+            finite(&answer)?.partial_cmp(&finite(&limit)?)
+        }
+    }
+}
+
+/// The text of a number, or of what may be one.
+fn digits(answer: &Json) -> Option<String> {
+    match answer {
+        Json::Number(number) => Some(number.to_string()),
+        Json::String(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// `3`, and `3.00` as numeric tells it.
+fn whole(text: &str) -> Option<i128> {
+    let (number, fraction) = text.split_once('.').unwrap_or((text, ""));
+    match fraction.bytes().all(|digit| digit == b'0') {
+        true => number.parse().ok(),
+        false => None,
     }
 }
 
@@ -145,10 +168,11 @@ fn shown(value: &Value) -> Json {
     }
 }
 
-/// The fact that the backup was proven: all of it was restored, answered, and was compared. Of archives of others there is no such fact.
-pub fn tell(prefix: &str, report: &Report) -> Result<(), Error> {
+/// The fact that the backup was proven: all of the database is in it but for what was left out by name, and all of it was restored, answered, and
+/// was compared. Of archives of others there is no such fact.
+pub fn tell(prefix: &str, filters: Option<&Filters>, report: &Report) -> Result<(), Error> {
     let mut parts = prefix.rsplitn(3, '/');
-    let (Some(id), Some(database)) = (parts.next(), parts.next()) else {
+    let (Some(id), Some(database), Some(filters)) = (parts.next(), parts.next(), filters) else {
         return Ok(());
     };
     let Ok(folder) = BackupFolder::parse(&format!("{database}/{id}")) else {
@@ -157,20 +181,48 @@ pub fn tell(prefix: &str, report: &Report) -> Result<(), Error> {
     let (Some(seconds), Some(compared)) = (report.recovered, &report.compared) else {
         return Ok(());
     };
+    if filters.is_choice() {
+        run::warn(&format!(
+            "{} came back as it was, and proves nothing of {}: it holds {}",
+            folder.id,
+            folder.database,
+            chosen(filters)
+        ));
+        return Ok(());
+    }
+    // What was not compared has been warned of.
+    if compared.not_compared > 0 {
+        return Ok(());
+    }
     let begun = i64::try_from(report.begun() / 1000).unwrap_or(i64::MAX);
-    run::fact(
-        "proven",
-        &json!({
-            "backup": folder.id.to_string(),
-            "database": folder.database,
-            "seconds": seconds,
-            "backup_age_seconds": begun.saturating_sub(folder.id.created().unix_seconds()),
-            "tables": compared.tables,
-            "rows": compared.rows,
-            "large_objects": compared.large_objects,
-            "queries": report.queries,
-        }),
-    )
+    let mut proven = json!({
+        "backup": folder.id.to_string(),
+        "database": folder.database,
+        "seconds": seconds,
+        "backup_age_seconds": begun.saturating_sub(folder.id.created().unix_seconds()),
+        "tables": compared.tables,
+        "rows": compared.rows,
+        "large_objects": compared.large_objects,
+        "queries": report.queries,
+    });
+    let left_out = [&filters.exclude_tables[..], &filters.exclude_table_data].concat();
+    if !left_out.is_empty() {
+        proven["left_out"] = left_out.into();
+    }
+    run::fact("proven", &proven)
+}
+
+/// What a backup of a choice holds, in words.
+fn chosen(filters: &Filters) -> String {
+    let what = match (filters.schema_only, filters.data_only) {
+        (true, _) => "definitions alone",
+        (_, true) => "data alone",
+        _ => "some tables alone",
+    };
+    match filters.tables.is_empty() {
+        true => what.to_owned(),
+        false => format!("{what}: {}", filters.tables.join(", ")),
+    }
 }
 
 #[cfg(test)]
@@ -188,6 +240,24 @@ mod tests {
             (json!({"expect": 3}), json!("3.0"), None),
             (json!({"expect": "3"}), json!(3), None),
             (json!({"expect": true}), json!(true), None),
+            (json!({"expect": "true"}), json!(true), None),
+            (
+                json!({"expect": 9_007_199_254_740_993_i64}),
+                json!(9_007_199_254_740_992_i64),
+                Some("9007199254740992 and not 9007199254740993"),
+            ),
+            (
+                json!({"expect": 9_007_199_254_740_993_i64}),
+                json!("9007199254740993.00"),
+                None,
+            ),
+            (
+                json!({"at_least": 9_007_199_254_740_993_i64}),
+                json!(9_007_199_254_740_992_i64),
+                Some("9007199254740992 and not at least 9007199254740993"),
+            ),
+            (json!({"at_most": 2.5}), json!("2.50"), None),
+            (json!({"expect": 0.5}), json!("0.50"), None),
             (json!({"at_least": 1, "at_most": 3}), json!(3), None),
             (json!({"expect": 3}), json!(4), Some("4 and not 3")),
             (
@@ -225,6 +295,20 @@ mod tests {
                 "{expectation} {answer}"
             );
         }
+    }
+
+    #[test]
+    fn a_choice_is_named() {
+        let tables = Filters {
+            tables: vec!["logs".to_owned(), "public.User".to_owned()],
+            ..Filters::default()
+        };
+        assert_eq!(chosen(&tables), "some tables alone: logs, public.User");
+        let schema = Filters {
+            schema_only: true,
+            ..Filters::default()
+        };
+        assert_eq!(chosen(&schema), "definitions alone");
     }
 
     #[test]

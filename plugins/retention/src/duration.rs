@@ -1,11 +1,11 @@
-//! Durations of the calendar: `30d`, `1y6m`, `2w`, `12h`.
+//! Durations as people write them: `30d`, `1y6m`, `2w`, `12h`.
 
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::{Span, Zoned};
+use jiff::{SignedDuration, Span};
 
-/// Years, months, weeks, days and hours: how long a month is depends on where it lies.
+/// Years, months, weeks, days and hours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Duration {
     text: String,
@@ -26,10 +26,15 @@ pub enum DurationError {
 
 const UNITS: [char; 5] = ['y', 'm', 'w', 'd', 'h'];
 
+/// Of each unit: as long as the calendar's longest, so that nothing is older than `1m` before a month of the calendar has passed.
+const HOURS: [i64; 5] = [366 * 24, 31 * 24, 7 * 24, 24, 1];
+
 impl Duration {
-    /// The moment that lies this much before; the oldest one there is when that is before all calendars.
-    pub(crate) fn before(&self, moment: &Zoned) -> Option<Zoned> {
-        moment.checked_sub(self.span().ok()?).ok()
+    /// How long it is. An age is a sum of gaps, which lies nowhere in the calendar: so a year has 366 days here, and a month 31.
+    pub fn length(&self) -> SignedDuration {
+        let hours = self.parts.iter().zip(HOURS);
+        let hours = hours.map(|((_, number), hours)| number.saturating_mul(hours));
+        SignedDuration::from_hours(hours.fold(0, i64::saturating_add))
     }
 
     fn span(&self) -> Result<Span, jiff::Error> {
@@ -91,24 +96,37 @@ impl fmt::Display for Duration {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Zoned;
+
     use super::*;
 
     #[test]
-    fn durations_follow_the_calendar() {
-        let moment: Zoned = "2024-03-31T02:00:00+00:00[UTC]".parse().unwrap();
-        let before = |text: &str| {
+    fn durations_have_a_length() {
+        for (text, days) in [
+            ("30d", 30),
+            ("1m", 31),
+            ("1y6m", 366 + 6 * 31),
+            ("2w", 14),
+            ("24h", 1),
+            ("1y1m1w1d24h", 366 + 31 + 7 + 1 + 1),
+        ] {
             let duration: Duration = text.parse().unwrap();
             assert_eq!(duration.to_string(), text);
-            duration
-                .before(&moment)
-                .unwrap()
-                .strftime("%F %R")
-                .to_string()
-        };
-        assert_eq!(before("30d"), "2024-03-01 02:00");
-        assert_eq!(before("1m"), "2024-02-29 02:00");
-        assert_eq!(before("1y6m"), "2022-09-30 02:00");
-        assert_eq!(before("2w12h"), "2024-03-16 14:00");
+            assert_eq!(duration.length(), SignedDuration::from_hours(24 * days));
+        }
+    }
+
+    #[test]
+    fn none_is_shorter_than_the_calendar_s() {
+        for moment in ["2024-03-31", "2024-02-29", "2023-03-01", "2025-12-31"] {
+            let moment: Zoned = format!("{moment}T02:00:00+00:00[UTC]").parse().unwrap();
+            for text in ["1m", "2m", "7m", "1y", "4y", "1y6m", "2w12h"] {
+                let duration: Duration = text.parse().unwrap();
+                let before = moment.checked_sub(duration.span().unwrap()).unwrap();
+                let of_the_calendar = moment.duration_since(&before);
+                assert!(duration.length() >= of_the_calendar, "{text} of {moment}");
+            }
+        }
     }
 
     #[test]

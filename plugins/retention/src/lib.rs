@@ -3,13 +3,15 @@
 //! A backup is kept when any of these holds, and told with all of them:
 //!
 //! - a rule of the policy keeps it, within its group (database and kind);
-//! - it is the newest good one of its database, or of its group; where some are known to restore, the newest of those, too;
+//! - it is the newest good one of its database, or of its group; where some are known to restore, the newest of those, too. One of a
+//!   part of a database takes none of these places from one of the whole;
 //! - it is pinned, or the storage holds it (S3 Object Lock);
 //! - the policy's minimum is not reached without it.
 //!
-//! Time counts from the newest backup of a group and not from the clock, so that a machine which was off for a year, or whose clock
-//! jumps, deletes nothing by that. A clock that is visibly wrong refuses the whole plan.
+//! Time counts from the newest backup of a group and not from the clock, and without pauses (`age`), so that a machine which was off for a
+//! year, or whose clock jumps, deletes nothing by that. A clock that is visibly wrong refuses the whole plan.
 
+mod age;
 mod duration;
 mod plan;
 mod policy;
@@ -36,6 +38,8 @@ pub struct Backup {
     pub stored: Option<Timestamp>,
     /// How far it can be relied on.
     pub quality: Quality,
+    /// It holds a part of its database: some tables, or definitions alone.
+    pub is_partial: bool,
     /// Somebody said that it stays, and why.
     pub pin: Option<String>,
     /// The storage does not let go of it.

@@ -25,7 +25,12 @@ pub enum Reason {
         number: u32,
     },
     /// Not older than the newest by more.
-    Within(Duration),
+    Within {
+        /// What the policy says.
+        duration: Duration,
+        /// Time in which nothing was backed up lies between, and does not count.
+        with_pauses: bool,
+    },
     /// The newest of its hour, day, week, month or year.
     Newest {
         /// What of the calendar.
@@ -33,9 +38,9 @@ pub enum Reason {
         /// Which one: `2026-01-17`.
         of: String,
     },
-    /// The newest good one of its database, of all kinds.
+    /// The newest good one of its database, of all kinds; of the whole of it, if there is any.
     LastGood,
-    /// The newest good one of its kind.
+    /// The newest good one of its kind; of the whole database, if there is any.
     LastGoodOfKind,
     /// The newest one of its database that is known to restore.
     LastProven,
@@ -164,18 +169,11 @@ pub fn plan(backups: &[Backup], policy: &Policy, now: Timestamp) -> Result<Plan,
         }
     }
     for of_database in sorted.chunk_by(|one, other| one.database == other.database) {
-        let newest = |quality| {
-            let good = of_database
-                .iter()
-                .filter(|backup| backup.quality >= quality);
-            good.max_by_key(|backup| (backup.taken, &backup.key))
-        };
-        newest(Quality::Whole).inspect(|backup| keep(backup, Reason::LastGood));
-        newest(Quality::Proven).inspect(|backup| keep(backup, Reason::LastProven));
+        newest(of_database, Quality::Whole).inspect(|backup| keep(backup, Reason::LastGood));
+        newest(of_database, Quality::Proven).inspect(|backup| keep(backup, Reason::LastProven));
     }
     for group in sorted.chunk_by(same_group) {
-        let good = group.iter().find(|backup| backup.quality >= Quality::Whole);
-        good.inspect(|backup| keep(backup, Reason::LastGoodOfKind));
+        newest(group, Quality::Whole).inspect(|backup| keep(backup, Reason::LastGoodOfKind));
     }
     for backup in &sorted {
         if let Some(why) = &backup.pin {
@@ -201,6 +199,13 @@ pub fn plan(backups: &[Backup], policy: &Policy, now: Timestamp) -> Result<Plan,
         })
         .collect();
     Ok(Plan { decisions })
+}
+
+/// The newest one that is at least that good; one of a part of a database only where there is none of a whole.
+fn newest<'a>(backups: &[&'a Backup], quality: Quality) -> Option<&'a Backup> {
+    let good = backups.iter().filter(|backup| backup.quality >= quality);
+    good.max_by_key(|backup| (!backup.is_partial, backup.taken, &backup.key))
+        .copied()
 }
 
 /// Whatever keeps the others, so many stay: the newest of those that would go are added.
@@ -257,7 +262,14 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Last { of, number } => write!(f, "last {of}: number {number}"),
-            Self::Within(duration) => write!(f, "within {duration} of the newest"),
+            Self::Within {
+                duration,
+                with_pauses: false,
+            } => write!(f, "within {duration} of the newest"),
+            Self::Within {
+                duration,
+                with_pauses: true,
+            } => write!(f, "within {duration} of the newest, pauses left out"),
             Self::Newest { part, of } => write!(f, "{}: newest of {of}", part.name()),
             Self::LastGood => f.write_str("the last good one"),
             Self::LastGoodOfKind => f.write_str("the last good one of its kind"),

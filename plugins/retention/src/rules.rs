@@ -1,13 +1,11 @@
 //! What the rules of a policy keep of one group.
 
-use jiff::{SignedDuration, Zoned};
+use jiff::Zoned;
 
 use crate::Backup;
+use crate::age::ages;
 use crate::plan::Reason;
 use crate::policy::{Calendar, Policy};
-
-/// A newest backup that comes so much later than the one before it does not say by itself what time it is.
-const LONE_AFTER: SignedDuration = SignedDuration::from_hours(8 * 24);
 
 /// The reasons of each backup of a group, which is given newest first.
 pub fn reasons(group: &[&Backup], policy: &Policy) -> Vec<Vec<Reason>> {
@@ -22,7 +20,7 @@ pub fn reasons(group: &[&Backup], policy: &Policy) -> Vec<Vec<Reason>> {
             of_one.push(Reason::Last { of: last, number });
         }
     }
-    within(&moments, policy, &mut reasons);
+    within(group, policy, &mut reasons);
     for (part, count) in &policy.calendar {
         let mut seen = None;
         let mut left = *count;
@@ -45,21 +43,17 @@ pub fn reasons(group: &[&Backup], policy: &Policy) -> Vec<Vec<Reason>> {
     reasons
 }
 
-/// Counts from the newest; where that one comes out of nowhere (a clock that jumped, a long pause), from the one before it, so that one
-/// backup with a wrong date does not age all the others.
-fn within(moments: &[Zoned], policy: &Policy, reasons: &mut [Vec<Reason>]) {
-    let (Some(duration), Some(newest)) = (&policy.within, moments.first()) else {
+fn within(group: &[&Backup], policy: &Policy, reasons: &mut [Vec<Reason>]) {
+    let Some(duration) = &policy.within else {
         return;
     };
-    let base = match moments.get(1) {
-        Some(second) if newest.duration_since(second) > LONE_AFTER => second,
-        _ => newest,
-    };
-    // Before all calendars begins nothing: everything is within.
-    let oldest = duration.before(base);
-    for (moment, of_one) in moments.iter().zip(reasons) {
-        if oldest.as_ref().is_none_or(|oldest| moment >= oldest) {
-            of_one.push(Reason::Within(duration.clone()));
+    let taken: Vec<_> = group.iter().map(|backup| backup.taken).collect();
+    for (age, of_one) in ages(&taken).into_iter().zip(reasons) {
+        if age.time <= duration.length() {
+            of_one.push(Reason::Within {
+                duration: duration.clone(),
+                with_pauses: age.has_pauses,
+            });
         }
     }
 }

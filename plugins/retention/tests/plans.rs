@@ -15,6 +15,7 @@ fn backup(text: &str) -> Backup {
         taken: at(text),
         stored: None,
         quality: Quality::Whole,
+        is_partial: false,
         pin: None,
         hold: None,
     }
@@ -180,6 +181,18 @@ fn a_clock_that_jumps_deletes_nothing() {
     dated.push(backup("2036-01-17T02:00:00Z"));
     let later = plan(&dated, &within, at("2036-01-17T03:00:00Z")).unwrap();
     assert_eq!(later.deleted().count(), 0);
+    // Nor do those that follow it, night by night, until thirty days of backups have passed.
+    let mut more = backups.clone();
+    more.extend(nightly("2036-01-27T02:00:00Z", 11));
+    let after = plan(&more, &within, at("2036-01-27T03:00:00Z")).unwrap();
+    assert_eq!(after.deleted().count(), 0);
+    assert_eq!(
+        kept(&after).last().map(String::as_str),
+        Some("2025-12-29: within 30d of the newest, pauses left out")
+    );
+    more.extend(nightly("2036-01-29T02:00:00Z", 2));
+    let after = plan(&more, &within, at("2036-01-29T03:00:00Z")).unwrap();
+    assert_eq!(after.deleted().count(), 1);
     // And back again: it is in the future.
     let error = plan(&dated, &within, at(NOW)).unwrap_err();
     assert_eq!(
@@ -197,6 +210,43 @@ fn a_clock_that_jumps_deletes_nothing() {
     assert!(
         matches!(error, PlanError::BegunAfterItsEnd { .. }),
         "{error}"
+    );
+}
+
+#[test]
+fn a_part_of_a_database_is_no_last_good_one_where_there_is_a_whole() {
+    let mut backups = nightly("2026-01-17T02:00:00Z", 4);
+    let last = policy(Rules {
+        keep_last: Some(1),
+        ..Rules::default()
+    });
+    // Under the name of its kind, and under one of its own.
+    backups[0].is_partial = true;
+    backups[0].quality = Quality::Proven;
+    let mut part = backup("2026-01-16T12:00:00Z");
+    part.kind = "partial".to_owned();
+    part.key = "app/part".to_owned();
+    part.is_partial = true;
+    backups.push(part);
+    let of_both = plan(&backups, &last, at(NOW)).unwrap();
+    assert_eq!(
+        kept(&of_both),
+        [
+            "2026-01-17: last 1: number 1; the last one that was proven to restore",
+            "2026-01-16: the last good one; the last good one of its kind",
+            "2026-01-16: last 1: number 1; the last good one of its kind",
+        ]
+    );
+    // A part is better than nothing.
+    let parts: Vec<Backup> = backups
+        .into_iter()
+        .filter(|backup| backup.is_partial)
+        .collect();
+    let of_parts = plan(&parts, &last, at(NOW)).unwrap();
+    assert!(
+        kept(&of_parts)[0].contains("the last good one;"),
+        "{:?}",
+        kept(&of_parts)
     );
 }
 

@@ -3,7 +3,7 @@
 //! A policy is stricter than another when each of its numbers, its duration and its minimum are at most the other's, or absent where
 //! the other has one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, ToSpan};
 use proptest::collection::vec;
@@ -24,6 +24,9 @@ prop_compose! {
         database in 0..2_u8,
         kind in 0..2_u8,
         quality in prop_oneof![1 => Just(Quality::Damaged), 6 => Just(Quality::Whole), 1 => Just(Quality::Proven)],
+        is_partial in prop_oneof![4 => Just(false), 1 => Just(true)],
+        // By a clock that was a little ahead, or some time later, or not known.
+        stored in prop_oneof![Just(None), (-5..600_i64).prop_map(Some)],
         pin in prop_oneof![9 => Just(None), 1 => Just(Some("p".to_owned()))],
         hold in prop_oneof![
             9 => Just(None),
@@ -32,7 +35,7 @@ prop_compose! {
         ],
     ) -> Backup {
         let taken = now() - hours.hours() - minutes.minutes();
-        Backup { key: String::new(), database: format!("d{database}"), kind: format!("k{kind}"), taken, stored: None, quality, pin, hold }
+        Backup { key: String::new(), database: format!("d{database}"), kind: format!("k{kind}"), taken, stored: stored.map(|minutes| taken + minutes.minutes()), quality, is_partial, pin, hold }
     }
 }
 
@@ -105,11 +108,49 @@ fn kept(plan: &Plan) -> BTreeSet<String> {
     plan.kept().map(|kept| kept.backup.key.clone()).collect()
 }
 
-/// The newest good one among those that fit.
-fn last_good(backups: &[Backup], fits: impl Fn(&Backup) -> bool) -> Option<&Backup> {
-    let good = |backup: &&Backup| backup.quality != Quality::Damaged && fits(backup);
-    let found = backups.iter().filter(good);
-    found.max_by_key(|backup| (backup.taken, &backup.key))
+/// The newest one that is good enough among those that fit: of a whole database, if there is any.
+fn last(backups: &[Backup], quality: Quality, fits: impl Fn(&Backup) -> bool) -> Option<&Backup> {
+    let good = || {
+        let fit = |backup: &&Backup| backup.quality >= quality && fits(backup);
+        backups.iter().filter(fit)
+    };
+    let newest =
+        |one: &&Backup, other: &&Backup| (one.taken, &one.key).cmp(&(other.taken, &other.key));
+    let whole = good().filter(|backup| !backup.is_partial).max_by(newest);
+    whole.or_else(|| good().max_by(newest))
+}
+
+/// The backups of each database and kind, newest first.
+fn groups(backups: &[Backup]) -> Vec<Vec<&Backup>> {
+    let mut groups: BTreeMap<(&str, &str), Vec<&Backup>> = BTreeMap::new();
+    for backup in backups {
+        let group = (backup.database.as_str(), backup.kind.as_str());
+        groups.entry(group).or_default().push(backup);
+    }
+    let mut groups: Vec<_> = groups.into_values().collect();
+    for group in &mut groups {
+        group.sort_by(|one, other| (other.taken, &other.key).cmp(&(one.taken, &one.key)));
+    }
+    groups
+}
+
+/// A part of the calendar as numbers, by other means than the crate's.
+fn numbers(part: &str, backup: &Backup, zone: &str) -> [i64; 5] {
+    let time = backup.taken.in_tz(zone).unwrap();
+    let week = time.date().iso_week_date();
+    let [year, month, day, hour] = [
+        i64::from(time.year()),
+        i64::from(time.month()),
+        i64::from(time.day()),
+        i64::from(time.hour()),
+    ];
+    match part {
+        "hourly" => [year, month, day, hour, i64::from(time.offset().seconds())],
+        "daily" => [year, month, day, 0, 0],
+        "weekly" => [i64::from(week.year()), i64::from(week.week()), 0, 0, 0],
+        "monthly" => [year, month, 0, 0, 0],
+        _ => [year, 0, 0, 0, 0],
+    }
 }
 
 proptest! {
@@ -117,12 +158,92 @@ proptest! {
     fn the_last_good_one_always_stays(backups in backups(), rules in rules()) {
         let kept = kept(&planned(&backups, &rules));
         for one in &backups {
-            let of_database = last_good(&backups, |other| other.database == one.database);
-            let of_group = last_good(&backups, |other| other.database == one.database && other.kind == one.kind);
-            for good in of_database.into_iter().chain(of_group) {
+            let of_database = |quality| last(&backups, quality, |other| other.database == one.database);
+            let of_group = last(&backups, Quality::Whole, |other| other.database == one.database && other.kind == one.kind);
+            for good in [of_database(Quality::Whole), of_database(Quality::Proven), of_group].into_iter().flatten() {
                 prop_assert!(kept.contains(&good.key), "{good:?}");
             }
         }
+    }
+
+    #[test]
+    fn the_newest_ones_stay(backups in backups(), rules in rules()) {
+        let kept = kept(&planned(&backups, &rules));
+        for group in groups(&backups) {
+            let last = usize::try_from(rules.keep_last.unwrap_or(0)).unwrap();
+            for backup in group.iter().take(last) {
+                prop_assert!(kept.contains(&backup.key), "{backup:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_newest_of_each_part_of_the_calendar_stays(backups in backups(), rules in rules()) {
+        let kept = kept(&planned(&backups, &rules));
+        let zone = rules.time_zone.as_deref().unwrap_or("UTC");
+        for (part, count) in [
+            ("hourly", rules.keep_hourly),
+            ("daily", rules.keep_daily),
+            ("weekly", rules.keep_weekly),
+            ("monthly", rules.keep_monthly),
+            ("yearly", rules.keep_yearly),
+        ] {
+            for group in groups(&backups) {
+                let there: BTreeSet<_> = group.iter().map(|backup| numbers(part, backup, zone)).collect();
+                let count = usize::try_from(count.unwrap_or(0)).unwrap();
+                // Clocks that go back have the larger offset first.
+                let of_part = |wanted: &[i64; 5]| group.iter().find(|backup| numbers(part, backup, zone) == *wanted);
+                let mut newest: Vec<_> = there.iter().filter_map(of_part).collect();
+                newest.sort_by_key(|backup| std::cmp::Reverse(backup.taken));
+                for backup in newest.into_iter().take(count) {
+                    prop_assert!(kept.contains(&backup.key), "{part}: {backup:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_no_pause_lies_before_stays_as_long_as_it_should(backups in backups(), days in 1..400_i64) {
+        let rules = Rules { keep_within: Some(format!("{days}d")), ..Rules::default() };
+        let kept = kept(&planned(&backups, &rules));
+        for group in groups(&backups) {
+            let newest = group[0].taken;
+            for backup in group.iter().filter(|backup| newest.duration_since(backup.taken).as_hours() < days * 24) {
+                prop_assert!(kept.contains(&backup.key), "{backup:?}");
+            }
+        }
+    }
+
+    /// Whether the clock has jumped or the machine was off: those that come after it age the older ones as they would have without.
+    #[test]
+    fn a_jump_deletes_nothing_that_would_have_stayed_without_it(
+        cadence in 1..=96_i64,
+        count in 1..40_i64,
+        after in 1..=5_i64,
+        jump in 8 * 24 + 1..20 * 365 * 24_i64,
+        keep_last in option::of(1..6_i64),
+        days in 1..200_i64,
+        unit in prop_oneof![Just("h"), Just("d"), Just("w"), Just("m")],
+    ) {
+        let rules = Rules { keep_last, keep_within: Some(format!("{days}{unit}")), ..Rules::default() };
+        let taken = |key: String, before: i64| Backup {
+            key,
+            database: "d".to_owned(),
+            kind: "k".to_owned(),
+            taken: now() - before.hours(),
+            stored: None,
+            quality: Quality::Whole,
+            is_partial: false,
+            pin: None,
+            hold: None,
+        };
+        let new = (0..after).map(|number| taken(format!("new {number}"), number * cadence));
+        // The older ones end one gap before the first of the new ones.
+        let old = |gap: i64| (0..count).map(move |number| taken(format!("old {number}"), (after - 1 + number) * cadence + gap));
+        let all = |gap| new.clone().chain(old(gap)).collect::<Vec<_>>();
+        let without = kept(&planned(&all(cadence), &rules));
+        let with = kept(&planned(&all(jump), &rules));
+        prop_assert!(without.is_subset(&with), "{without:?} of {with:?}");
     }
 
     #[test]
@@ -169,12 +290,12 @@ proptest! {
         if Policy::new(&rules).is_err() {
             rules.keep_last = Some(1);
         }
-        // Of a group that has two: the second one decides from when time counts.
         let Some(model) = backups.first() else { return Ok(()) };
-        let group = backups.iter().filter(|other| other.database == model.database && other.kind == model.kind);
-        prop_assume!(group.count() >= 2);
+        // The first of a whole database takes the place of the last good one from those of a part, wherever it comes from.
+        let is_partial = last(&backups, Quality::Whole, |other| other.database == model.database && other.kind == model.kind)
+            .is_none_or(|good| good.is_partial);
         let oldest = backups.iter().map(|backup| backup.taken).min().unwrap();
-        let older = Backup { key: "older".to_owned(), taken: oldest - more.hours(), quality: Quality::Whole, ..model.clone() };
+        let older = Backup { key: "older".to_owned(), taken: oldest - more.hours(), stored: None, quality: Quality::Whole, is_partial, ..model.clone() };
         let before = kept(&planned(&backups, &rules));
         let mut all = backups;
         all.push(older);

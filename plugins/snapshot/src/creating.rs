@@ -13,10 +13,11 @@ pub fn create(parameters: &Parameters, dry_run: bool) -> Result<Value, Error> {
     let server = snapshots::open(&parameters.database)?;
     run::phase("looking at the server");
     let found = server.describe()?;
+    let kind = parameters.kind.as_deref().unwrap_or(naming::BY_HAND);
     let name = parameters
         .snapshot
         .clone()
-        .unwrap_or_else(|| naming::name(&server.name(), &parameters.kind, run::now(), &run::id()));
+        .unwrap_or_else(|| naming::name(&server.name(), kind, run::now(), &run::id()));
     if dry_run {
         return Ok(json!({ "id": name, "server": found.name, "status": found.status }));
     }
@@ -27,7 +28,7 @@ pub fn create(parameters: &Parameters, dry_run: bool) -> Result<Value, Error> {
         )
         .hint("choose another name, or let the run choose one"));
     }
-    let tags = naming::tags(&parameters.kind);
+    let tags = naming::tags(kind);
     let begun = begin(&server, &name, &tags, parameters.timeout)?;
     tell(&begun)?;
     if !parameters.wait {

@@ -1,14 +1,20 @@
 //! What snapshots are called and tagged.
 
 use archive::civil_time::CivilTime;
-use orchestrator_sdk::run;
 use orchestrator_sdk::snapshots::Snapshot;
+use orchestrator_sdk::{Error, run};
 
 /// The tag that names the run; servers made by a run carry it too.
 const RUN: &str = "orchestrator:run-id";
 
 /// The tag that says why it was taken.
 const KIND: &str = "orchestrator:kind";
+
+/// The tag of a snapshot that stays; its value is the reason. The host sets it, and whoever looks at the provider's console may.
+const PIN: &str = "orchestrator:pin";
+
+/// The kind of a snapshot of which nobody said why it is taken.
+pub const BY_HAND: &str = "manual";
 
 /// `app-pre-migrate-2026-01-17t02-00-00z-1f2e3d4c`: in the order of their times, and each run its own.
 pub fn name(server: &str, kind: &str, begun: u64, run: &str) -> String {
@@ -51,10 +57,21 @@ pub fn kind(snapshot: &Snapshot) -> Option<&str> {
     tag(snapshot, KIND)
 }
 
+/// Why it is pinned, which may be empty; `None` when it is not.
+pub fn pin(snapshot: &Snapshot) -> Option<&str> {
+    tag(snapshot, PIN)
+}
+
 fn tag<'a>(snapshot: &'a Snapshot, wanted: &str) -> Option<&'a str> {
     let mut tags = snapshot.tags.iter();
     tags.find(|(name, _)| name == wanted)
         .map(|(_, value)| value.as_str())
+}
+
+/// There is none of that name.
+pub fn missing(server: &str, name: &str) -> Error {
+    Error::not_found(format!("the server {server} has no snapshot {name}"))
+        .hint("`orchestrator snapshot list` shows what there is")
 }
 
 /// Whether it is of this run.

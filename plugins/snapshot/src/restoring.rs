@@ -63,13 +63,6 @@ pub fn restore(parameters: &Parameters, dry_run: bool) -> Result<Value, Error> {
 
 /// What is asked for, and in words; with neither a snapshot nor a moment given, the newest whole snapshot.
 fn origin(server: &ManagedServer, parameters: &Parameters) -> Result<(Origin, String), Error> {
-    let missing = |name: &str| {
-        Error::not_found(format!(
-            "the server {} has no snapshot {name}",
-            server.name()
-        ))
-        .hint("`orchestrator snapshot list` shows what there is")
-    };
     match (parameters.snapshot.as_deref(), parameters.at.as_deref()) {
         (Some(_), Some(_)) => Err(Error::invalid_input(
             "both a snapshot and a moment are given",
@@ -91,7 +84,9 @@ fn origin(server: &ManagedServer, parameters: &Parameters) -> Result<(Origin, St
             ))
         }
         (Some(name), None) => {
-            let found = server.get(name)?.ok_or_else(|| missing(name))?;
+            let found = server
+                .get(name)?
+                .ok_or_else(|| naming::missing(&server.name(), name))?;
             if found.status != AVAILABLE {
                 return Err(Error::conflict(format!(
                     "the snapshot {name} is {}, not available",

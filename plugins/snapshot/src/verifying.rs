@@ -6,6 +6,7 @@ use orchestrator_sdk::{Error, run};
 use serde_json::{Value, json};
 
 use crate::Parameters;
+use crate::naming;
 
 /// The provider's word for what can be used.
 pub const AVAILABLE: &str = "available";
@@ -18,13 +19,9 @@ pub fn verify(parameters: &Parameters) -> Result<Value, Error> {
     let name = parameters.snapshot.as_deref().ok_or_else(|| {
         Error::invalid_input("no snapshot is named").hint("name it by the parameter `snapshot`")
     })?;
-    let found = server.get(name)?.ok_or_else(|| {
-        Error::not_found(format!(
-            "the server {} has no snapshot {name}",
-            server.name()
-        ))
-        .hint("`orchestrator snapshot list` shows what there is")
-    })?;
+    let found = server
+        .get(name)?
+        .ok_or_else(|| naming::missing(&server.name(), name))?;
     if found.status != AVAILABLE {
         return Err(Error::conflict(format!(
             "the snapshot {name} is {}, not available",

@@ -18,6 +18,7 @@ struct Parameters {
     storage: String,
     backup: String,
     jobs: usize,
+    whole: bool,
 }
 
 impl Operation for Verify {
@@ -41,6 +42,13 @@ impl Operation for Verify {
             ))
             .hint("`orchestrator backup list` shows the backups there are")
         })?;
+        if parameters.whole && !manifest.filters.is_whole() {
+            return Err(Error::conflict(format!(
+                "the backup {} holds a part of {} alone: what is not in it could not be brought back",
+                manifest.backup, manifest.database
+            ))
+            .hint("take a backup of the whole database, and name that one"));
+        }
         let mut stored = Vec::new();
         store.for_each(&format!("{prefix}/"), |object| {
             stored.push((object.key[prefix.len() + 1..].to_owned(), object.bytes));

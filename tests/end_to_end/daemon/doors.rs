@@ -1,30 +1,13 @@
 //! What the daemon tells, and whom it answers.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::sync::mpsc;
 use std::time::Duration;
 
-use end_to_end::{Project, wait_for};
+use end_to_end::{Receiver, wait_for};
 use reqwest::Client;
 use serde_json::{Value, json};
 
 use super::{Running, fires, project, server};
 use crate::text;
-
-/// Where the daemon of a project answers, as its log says.
-fn address(project: &Project) -> String {
-    let mut found = None;
-    wait_for("the address of the daemon", || {
-        let log = project.read("daemon.log");
-        let line = log.lines().find_map(|line| line.split("HTTP at ").nth(1));
-        found = line
-            .and_then(|rest| rest.split('"').next())
-            .map(str::to_owned);
-        found.is_some()
-    });
-    found.expect("an address")
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_daemon_answers_runs_and_counts() {
@@ -45,8 +28,8 @@ async fn the_daemon_answers_runs_and_counts() {
         "schedules/tick.toml",
         "cron = \"*/2 * * * * *\"\njob = \"tick\"\n",
     );
-    let daemon = Running::begin(&project);
-    let api = format!("http://{}", address(&project));
+    let (daemon, address) = Running::begin_answering(&project);
+    let api = format!("http://{address}");
     wait_for("a fire", || fires(&server, "state = 'succeeded'") >= 1);
     let client = Client::new();
     let get = async |path: &str| {
@@ -103,58 +86,12 @@ async fn the_daemon_answers_runs_and_counts() {
     assert_eq!(daemon.stop(), 0);
 }
 
-/// Answers everything with 200, and tells the first line and the body of what it was asked.
-fn listener() -> (String, mpsc::Receiver<(String, String)>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = format!("http://{}", listener.local_addr().expect("an address"));
-    let (tell, told) = mpsc::channel();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { return };
-            let mut request = Vec::new();
-            let mut piece = [0; 4096];
-            let body = loop {
-                let Ok(count) = stream.read(&mut piece) else {
-                    break None;
-                };
-                request.extend_from_slice(&piece[..count]);
-                let text = String::from_utf8_lossy(&request).into_owned();
-                let Some((head, body)) = text.split_once("\r\n\r\n") else {
-                    continue;
-                };
-                let length = head
-                    .lines()
-                    .find_map(|line| {
-                        line.to_ascii_lowercase()
-                            .strip_prefix("content-length: ")
-                            .map(str::to_owned)
-                    })
-                    .and_then(|length| length.parse::<usize>().ok())
-                    .unwrap_or(0);
-                if body.len() >= length || count == 0 {
-                    break Some((
-                        head.lines().next().unwrap_or_default().to_owned(),
-                        body.to_owned(),
-                    ));
-                }
-            };
-            let _ = stream
-                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-            if let Some(asked) = body
-                && tell.send(asked).is_err()
-            {
-                return;
-            }
-        }
-    });
-    (address, told)
-}
-
 #[test]
 fn a_failure_its_end_and_the_pings_are_told() {
     let server = server();
     let project = project(&server);
-    let (url, told) = listener();
+    let mut receiver = Receiver::start();
+    let url = receiver.url().to_owned();
     let notify = format!(
         "[notify.ops]\nkind = \"webhook\"\nurl = \"{url}/hook\"\non = [\"failed\", \"recovered\"]\n"
     );
@@ -168,18 +105,10 @@ fn a_failure_its_end_and_the_pings_are_told() {
         &format!("cron = \"* * * * * *\"\njob = \"tick\"\nnotify = [\"ops\"]\nping = \"{url}/the-key-of-a-check\"\n"),
     );
     let daemon = Running::begin(&project);
-    let mut seen = Vec::new();
     let mut wait = |line: &str, kind: &str| {
-        loop {
-            let (first, body) = told
-                .recv_timeout(Duration::from_secs(30))
-                .unwrap_or_else(|_| panic!("{line} {kind} did not come, but {seen:?}"));
-            let hit = first.contains(line) && body.contains(kind);
-            seen.push((first, body));
-            if hit {
-                return;
-            }
-        }
+        receiver.next(&format!("{line} {kind}"), |request| {
+            request.line.contains(line) && request.body.contains(kind)
+        });
     };
     wait("/the-key-of-a-check/start", "");
     wait("/hook", "\"failed\"");

@@ -22,8 +22,8 @@ impl Holdings {
         let status = fs::read_to_string(folder.join("status")).expect("the status of a process");
         let resident = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .expect("its resident set");
+            .find_map(|line| line.strip_prefix("RssAnon:"))
+            .expect("its memory that is no file");
         Self {
             resident_kib: resident
                 .trim()
@@ -52,8 +52,9 @@ fn rest(server: &PostgresServer, daemon: &Running) -> Holdings {
     wait_long("the end of all runs", Duration::from_secs(90), || {
         fires(server, "state = 'running'") == 0
     });
-    wait_for("the end of all sessions but one", || {
-        number(server, SESSIONS) <= 1
+    // One for claims, one for leases.
+    wait_for("the end of all sessions but two", || {
+        number(server, SESSIONS) <= 2
     });
     Holdings::of(daemon)
 }
@@ -94,9 +95,9 @@ fn a_thousand_fires_leave_nothing_behind() {
     schedule("cron = \"@yearly\"\njob = \"tick\"\n");
     let after = rest(&server, &daemon);
     println!("at rest {before:?}, after a thousand fires {busy:?}, at rest again {after:?}");
-    // The runs of the journal are kept in memory, some KiB each, until it is compacted.
+    // Runs of the journal are held in some 1.2 KiB each, until it is compacted; the rest is room that the allocator has not given back.
     assert!(
-        after.resident_kib < before.resident_kib + 32 * 1024,
+        after.resident_kib < before.resident_kib + 12 * 1024,
         "{before:?} {after:?}"
     );
     assert!(

@@ -1,12 +1,15 @@
 //! The daemon: schedules that fire once, whatever happens to it and to what it needs.
 
+mod alarms;
 mod doors;
 mod failures;
 mod load;
 mod several;
+mod silence;
 mod supervision;
+mod takeovers;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,10 +18,10 @@ use end_to_end::{PostgresServer, Project, Version, wait_for};
 use crate::interruptions::signal;
 
 /// A daemon under test; killed when the test is over, however it ends.
-struct Running(Child);
+pub struct Running(Child);
 
 impl Running {
-    fn begin(project: &Project) -> Self {
+    pub fn begin(project: &Project) -> Self {
         // A pipe that nobody reads would stop it.
         let log = File::options()
             .create(true)
@@ -43,19 +46,39 @@ impl Running {
         daemon
     }
 
-    fn signal(&self, name: &str) {
+    /// The same, and where it answers, as its log says: `127.0.0.1:PORT`.
+    pub fn begin_answering(project: &Project) -> (Self, String) {
+        // The log may tell of daemons before it.
+        let log = || fs::read_to_string(project.path().join("daemon.log")).unwrap_or_default();
+        let before = log().len();
+        let daemon = Self::begin(project);
+        let mut found = None;
+        wait_for("the address of the daemon", || {
+            let log = log();
+            let line = log[before..]
+                .lines()
+                .find_map(|line| line.split("HTTP at ").nth(1));
+            found = line
+                .and_then(|rest| rest.split('"').next())
+                .map(str::to_owned);
+            found.is_some()
+        });
+        (daemon, found.expect("an address"))
+    }
+
+    pub fn signal(&self, name: &str) {
         signal(&self.0, name);
     }
 
     /// Asks it to end, and waits until it has.
     #[track_caller]
-    fn stop(mut self) -> i32 {
+    pub fn stop(mut self) -> i32 {
         self.signal("TERM");
         let status = self.0.wait().expect("the daemon ends");
         status.code().expect("the daemon ends by itself")
     }
 
-    fn kill(mut self) {
+    pub fn kill(mut self) {
         self.0.kill().expect("the daemon is killed");
         self.0.wait().expect("the daemon is gone");
     }
@@ -71,10 +94,14 @@ impl Drop for Running {
 
 /// A project whose job `tick` writes a row into `ticks` of the database `app`, which holds the log too.
 fn project(server: &PostgresServer) -> Project {
+    project_at(&server.url("app"))
+}
+
+/// The same, with the database at this address.
+fn project_at(url: &str) -> Project {
     let config = format!(
-        "environment = \"local\"\n[databases.app]\nurl = \"{}\"\n[daemon]\nlisten = \"off\"\nlease = \"3s\"\ngrace = \"4s\"\n\
+        "environment = \"local\"\n[databases.app]\nurl = \"{url}\"\n[daemon]\nlisten = \"off\"\nlease = \"3s\"\ngrace = \"4s\"\n\
          [jobs.tick]\nsteps = [{{ plugin = \"seed\", sets = [\"tick\"] }}]\n",
-        server.url("app"),
     );
     let project = Project::new(env!("CARGO_BIN_EXE_orchestrator"), &config);
     project.write("seeds/tick.sql", "INSERT INTO ticks DEFAULT VALUES;\n");
@@ -88,13 +115,18 @@ fn server() -> PostgresServer {
     server
 }
 
+/// What a query counts; 0 where the tables are not there yet, which the first daemon makes, or there are no rows to add up.
+#[track_caller]
 fn number(server: &PostgresServer, query: &str) -> i64 {
-    // The tables are made by the first daemon.
-    server
-        .try_psql("app", query)
-        .ok()
-        .and_then(|text| text.trim().parse().ok())
-        .unwrap_or(0)
+    match server.try_psql("app", query) {
+        Ok(text) if text.trim().is_empty() => 0,
+        Ok(text) => text
+            .trim()
+            .parse()
+            .unwrap_or_else(|error| panic!("{query}: {text:?}: {error}")),
+        Err(message) if message.contains("does not exist") => 0,
+        Err(message) => panic!("{query}: {message}"),
+    }
 }
 
 fn fires(server: &PostgresServer, condition: &str) -> i64 {

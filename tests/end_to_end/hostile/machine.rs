@@ -80,6 +80,25 @@ fn what_this_program_keeps_for_a_plugin_is_bounded() {
 }
 
 #[test]
+fn what_is_told_can_be_read_again() {
+    let plugins = build(&["nested-values"]);
+    let mut stage = Stage::new(&plugins, "");
+    let end = failed("the plugin's result is nested more than 64 levels deep");
+    let attack = stage.attack("nested-values", &end);
+    let facts = &attack.document["facts"];
+    let refused = "the fact deeper is nested more than 64 levels deep";
+    assert_eq!(facts["told"], serde_json::json!(vec![refused; 4]));
+    assert!(facts["deeper"].is_null() && facts["deep"].is_array());
+    // As the journal has it, and as the table does.
+    stage.check_log();
+    let shown = stage
+        .project
+        .run(["log", "show", &crate::text(&attack.document["run_id"])]);
+    let shown = shown.expect_code(0);
+    assert!(!shown.stderr.contains("cannot be read"), "{}", shown.stderr);
+}
+
+#[test]
 fn a_string_of_1_gb_is_not_taken() {
     let plugins = [
         wat("long-line", &components::long_string(components::TO_LOG)),

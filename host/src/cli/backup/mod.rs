@@ -72,7 +72,7 @@ pub(super) struct CreateCommand {
     /// Fail when a table stays locked for longer, as 30s [default: wait until it is free]
     #[arg(long, value_name = "TIMEOUT")]
     lock_wait_timeout: Option<String>,
-    /// Why it is taken; stands in the backup's name [default: full]
+    /// Why it is taken; stands in the backup's name [default: full, or partial where something is left out]
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
     /// Take the newest backup in its place, when nothing was written since

@@ -11,7 +11,7 @@ use crate::cli::{agreement, signals};
 use crate::deployment_log::now;
 use crate::exit;
 use crate::failure::Failure;
-use crate::jobs::{self, Project, RunRequest, Silent};
+use crate::jobs::{self, Project, RunOutcome, RunRequest, Silent};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct PruneCommand {
@@ -131,7 +131,8 @@ pub(super) async fn prune(
     run_and_report(project, request, output).await
 }
 
-/// Plans, shows the plan and asks; from then on only what was shown may be deleted. `named_by` is what the plan calls a thing by.
+/// Plans, shows the plan and asks; from then on only what was shown may be deleted, and nothing where nothing was. A plan that cannot be made is
+/// asked about by nobody: why it cannot is the answer. `named_by` is what the plan calls a thing by.
 pub(in crate::cli) async fn ask(
     place: &str,
     named_by: &str,
@@ -142,11 +143,7 @@ pub(in crate::cli) async fn ask(
     rehearsal.dry_run = true;
     let cancel = signals::cancellation()?;
     let outcome = jobs::run(project, rehearsal, &cancel, &Silent).await?;
-    let step = outcome.record.steps.first();
-    // What stands against the plan is for the run to say, and to record.
-    let Some(plan) = step.and_then(|step| step.result.as_ref()) else {
-        return Ok(());
-    };
+    let plan = shown(outcome)?;
     let listed = |which: &str| {
         let items = plan[which].as_array().into_iter().flatten();
         items
@@ -154,24 +151,44 @@ pub(in crate::cli) async fn ask(
             .collect::<Vec<_>>()
     };
     let doomed = listed("would_delete");
-    if doomed.is_empty() {
-        return Ok(());
+    if !doomed.is_empty() {
+        eprintln!("to be kept in {place}:");
+        for (name, why) in listed("kept") {
+            eprintln!("  {name}: {why}");
+        }
+        if let Some(more) = plan["kept_more"].as_u64() {
+            eprintln!("  and {more} more");
+        }
+        let lines: Vec<String> = doomed
+            .iter()
+            .map(|(name, why)| format!("{name}: {why}"))
+            .collect();
+        agreement::delete(place, &lines)?;
     }
-    eprintln!("to be kept in {place}:");
-    for (name, why) in listed("kept") {
-        eprintln!("  {name}: {why}");
-    }
-    let lines: Vec<String> = doomed
-        .iter()
-        .map(|(name, why)| format!("{name}: {why}"))
-        .collect();
-    agreement::delete(place, &lines)?;
-    let agreed: Vec<&str> = doomed.iter().map(|(name, _)| *name).collect();
-    for step in &mut request.steps {
-        step.parameters
-            .insert("agreed".to_owned(), agreed.clone().into());
-    }
+    agree(request, doomed.iter().map(|(name, _)| *name));
     Ok(())
+}
+
+/// The plan of a rehearsal, or why there is none.
+fn shown(outcome: RunOutcome) -> Result<Value, Failure> {
+    let result = outcome
+        .record
+        .steps
+        .into_iter()
+        .find_map(|step| step.result);
+    match (outcome.failure, result) {
+        (Some(failure), _) => Err(failure),
+        (None, Some(plan)) => Ok(plan),
+        (None, None) => Err(Failure::internal("the plan of a deletion is missing")),
+    }
+}
+
+/// Of what the policy does not keep, these may be deleted and nothing else.
+fn agree<'a>(request: &mut RunRequest, names: impl Iterator<Item = &'a str>) {
+    let agreed: Value = names.map(Value::from).collect();
+    for step in &mut request.steps {
+        step.parameters.insert("agreed".to_owned(), agreed.clone());
+    }
 }
 
 pub(super) async fn pin(
@@ -211,4 +228,49 @@ pub(super) async fn unpin(
         format!("{} of {} is no longer pinned", folder.id, folder.database)
     })?;
     Ok(exit::DONE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deployment_log::{RunRecord, Status, StepRecord, Trigger};
+
+    fn rehearsed(result: Option<Value>, failure: Option<Failure>) -> RunOutcome {
+        let mut record = RunRecord::new("prune", Trigger::Cli, "me", "local");
+        record.steps.push(StepRecord {
+            plugin: "prune".to_owned(),
+            version: "1".to_owned(),
+            sha256: String::new(),
+            parameters: Value::Null,
+            started: now(),
+            finished: Some(now()),
+            status: Status::Succeeded,
+            result,
+            error: None,
+        });
+        RunOutcome {
+            record,
+            failure,
+            before_any_effect: false,
+        }
+    }
+
+    #[test]
+    fn a_plan_that_could_not_be_made_is_no_consent() {
+        let failure = Failure::invalid_input("the storage does not answer");
+        let told = shown(rehearsed(None, Some(failure.clone()))).unwrap_err();
+        assert_eq!(told.message, failure.message);
+        assert!(shown(rehearsed(None, None)).is_err());
+        let plan = json!({ "would_delete": [] });
+        assert_eq!(shown(rehearsed(Some(plan.clone()), None)).unwrap(), plan);
+    }
+
+    #[test]
+    fn what_was_shown_is_agreed_to_and_nothing_shown_is_nothing() {
+        let mut request = single("prune", "prune", Map::new());
+        agree(&mut request, ["a", "b"].into_iter());
+        assert_eq!(request.steps[0].parameters["agreed"], json!(["a", "b"]));
+        agree(&mut request, std::iter::empty());
+        assert_eq!(request.steps[0].parameters["agreed"], json!([]));
+    }
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli::output::Output;
-use crate::config::Schedules;
+use crate::config::{Name, Schedules};
 use crate::exit;
 use crate::failure::Failure;
 use crate::schedules::{Missed, Overlap, Schedule};
@@ -27,6 +27,10 @@ pub(in crate::cli) struct KubernetesCommand {
 
 /// How late a CronJob may start when what was missed is not made up for.
 const LATE_SECONDS: u32 = 60;
+/// What another attempt would only repeat.
+const FINAL: [u8; 2] = [exit::USAGE, exit::REFUSED];
+/// The name of the container in the pod.
+const CONTAINER: &str = "orchestrator";
 /// Kubernetes appends eleven characters for the names of its Jobs (its documentation of CronJob).
 const NAME_CHARACTERS: usize = 52;
 
@@ -90,7 +94,12 @@ fn cron_job(schedule: &Schedule, command: &KubernetesCommand) -> Result<Exported
         .cron
         .for_kubernetes()
         .map_err(|error| refused(error.message, error.hint))?;
-    let mut arguments = vec!["run".to_owned(), schedule.job.to_string()];
+    // A Job knows success and failure alone, and would take a backup again that is good.
+    let mut arguments = vec![
+        "run".to_owned(),
+        schedule.job.to_string(),
+        "--allow-warnings".to_owned(),
+    ];
     for (key, value) in &schedule.parameters {
         let value = plain(value).ok_or_else(|| {
             refused(
@@ -101,10 +110,18 @@ fn cron_job(schedule: &Schedule, command: &KubernetesCommand) -> Result<Exported
         })?;
         arguments.extend(["--param".to_owned(), format!("{key}={value}")]);
     }
+    if !schedule.notify.is_empty() {
+        let targets: Vec<&str> = schedule.notify.iter().map(Name::as_str).collect();
+        arguments.extend(["--notify".to_owned(), targets.join(",")]);
+    }
+    if schedule.ping.is_some() {
+        // By the schedule's name: its address is a secret, and the image has the file that tells it.
+        arguments.extend(["--ping".to_owned(), name.to_owned()]);
+    }
     let mut pod = json!({
         "restartPolicy": "Never",
         "containers": [{
-            "name": "orchestrator",
+            "name": CONTAINER,
             "image": command.image,
             "command": ["orchestrator"],
             "args": arguments,
@@ -127,6 +144,10 @@ fn cron_job(schedule: &Schedule, command: &KubernetesCommand) -> Result<Exported
         "concurrencyPolicy": "Forbid",
         "jobTemplate": { "spec": {
             "backoffLimit": schedule.retry.attempts - 1,
+            "podFailurePolicy": { "rules": [{
+                "action": "FailJob",
+                "onExitCodes": { "containerName": CONTAINER, "operator": "In", "values": FINAL },
+            }] },
             "template": { "spec": pod },
         } },
     });
@@ -161,17 +182,24 @@ fn notes(schedule: &Schedule) -> Vec<String> {
         schedule.retry.attempts > 1,
         "the waits between attempts are those of Kubernetes: 10 s, doubled up to 6 min",
     );
+    let is_told = !schedule.notify.is_empty() || schedule.ping.is_some();
     note(
-        !schedule.notify.is_empty() || schedule.ping.is_some(),
-        "notify and ping are left out: the daemon sends them",
+        is_told && schedule.retry.attempts > 1,
+        "each attempt that fails is told, not the last one alone",
     );
     note(
-        schedule
-            .time_zone
-            .following(Timestamp::now())
-            .next()
-            .is_some(),
-        "where the clock is changed, Kubernetes leaves out a time that is removed",
+        !schedule.notify.is_empty() && schedule.ping.is_none(),
+        "nobody is told of a fire that Kubernetes has missed: a dead man's switch (ping) notices it",
+    );
+    // Intervals follow the clock there as they do here.
+    let has_changes = schedule
+        .time_zone
+        .following(Timestamp::now())
+        .next()
+        .is_some();
+    note(
+        has_changes && !schedule.cron.is_interval(),
+        "where the clock is changed, Kubernetes leaves out a time that is removed, and runs one that is repeated twice",
     );
     notes
 }
@@ -299,12 +327,22 @@ mod tests {
       jobTemplate:
         spec:
           backoffLimit: 0
+          podFailurePolicy:
+            rules:
+              - action: "FailJob"
+                onExitCodes:
+                  containerName: "orchestrator"
+                  operator: "In"
+                  values:
+                    - 2
+                    - 4
           template:
             spec:
               containers:
                 - args:
                     - "run"
                     - "deploy"
+                    - "--allow-warnings"
                   command:
                     - "orchestrator"
                   envFrom:
@@ -333,9 +371,25 @@ mod tests {
         schedule.missed = Missed::Skip;
         schedule.overlap = Overlap::Queue;
         schedule.jitter = Duration::from_secs(5);
+        schedule.notify = vec!["ops".parse().unwrap(), "chat".parse().unwrap()];
+        let unwatched = notes(&schedule);
+        assert!(
+            unwatched
+                .iter()
+                .any(|note| note.contains("Kubernetes has missed")),
+            "{unwatched:?}"
+        );
         schedule.ping = Some(Ping::parse("https://hc.example/hunter2").unwrap());
         let exported = cron_job(&schedule, &command()).unwrap();
         assert_eq!(exported.notes.len(), 5, "{:?}", exported.notes);
+        assert!(
+            exported
+                .notes
+                .iter()
+                .any(|note| note.contains("each attempt")),
+            "{:?}",
+            exported.notes
+        );
         let spec = &exported.document["spec"];
         assert_eq!(spec["suspend"], json!(true));
         assert_eq!(spec["startingDeadlineSeconds"], json!(LATE_SECONDS));
@@ -348,15 +402,26 @@ mod tests {
             json!([
                 "run",
                 "deploy",
+                "--allow-warnings",
                 "--param",
                 "jobs=4",
                 "--param",
                 "note=say: \"#x\"\n- y",
                 "--param",
-                "table=a,b"
+                "table=a,b",
+                "--notify",
+                "ops,chat",
+                "--ping",
+                "nightly"
             ])
         );
         let text = text(&exported);
+        assert!(
+            text.contains("# nightly: where the clock is changed"),
+            "{text}"
+        );
+        schedule.cron = Cron::parse("*/15 2 * * *").unwrap();
+        assert_eq!(notes(&schedule).len(), 4, "{:?}", notes(&schedule));
         assert!(text.starts_with("# nightly: overlap"), "{text}");
         assert!(text.contains(r##"- "note=say: \"#x\"\n- y""##), "{text}");
         assert!(!text.contains("hunter2"), "{text}");

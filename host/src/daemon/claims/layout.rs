@@ -25,10 +25,14 @@ CREATE TABLE IF NOT EXISTS orchestrator.schedule_fires (
     message text,
     PRIMARY KEY (schedule, fire)
 );
+ALTER TABLE orchestrator.schedule_fires ADD COLUMN IF NOT EXISTS deaths integer NOT NULL DEFAULT 0;
 COMMENT ON TABLE orchestrator.schedule_fires IS 'One row for each time that a schedule fired: who answers for it, and how it ended';
 CREATE INDEX IF NOT EXISTS schedule_fires_running_idx ON orchestrator.schedule_fires (lease_until) WHERE state = 'running';
+CREATE INDEX IF NOT EXISTS schedule_fires_missed_idx ON orchestrator.schedule_fires (schedule) WHERE passed_over > 0 OR is_missed;
 COMMIT;";
 
 /// Whether there is nothing to make.
 pub(super) const IS_MADE: &str = "SELECT to_regclass('orchestrator.schedules') IS NOT NULL \
-    AND to_regclass('orchestrator.schedule_fires_running_idx') IS NOT NULL";
+    AND to_regclass('orchestrator.schedule_fires_running_idx') IS NOT NULL \
+    AND EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('orchestrator.schedule_fires') AND attname = 'deaths') \
+    AND to_regclass('orchestrator.schedule_fires_missed_idx') IS NOT NULL";

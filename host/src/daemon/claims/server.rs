@@ -12,13 +12,17 @@ use crate::database::Connection;
 use crate::failure::{Failure, FailureKind};
 use crate::jobs::Project;
 
-/// How long a statement on a table of a few rows may take before the server counts as away.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a statement on a table of a few rows may take, and the wait for those before it, until the server counts as away.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A value, and its type.
+pub type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// Asks one thing after the other.
 pub struct Server {
     project: RwLock<Arc<Project>>,
     connection: Mutex<Option<Connection>>,
+    patience: Duration,
 }
 
 impl std::fmt::Debug for Server {
@@ -29,10 +33,11 @@ impl std::fmt::Debug for Server {
 
 impl Server {
     /// Connects when the first question is asked.
-    pub fn new(project: Arc<Project>) -> Self {
+    pub fn new(project: Arc<Project>, patience: Duration) -> Self {
         Self {
             project: RwLock::new(project),
             connection: Mutex::new(None),
+            patience,
         }
     }
 
@@ -49,27 +54,34 @@ impl Server {
     pub async fn query(
         &self,
         statement: &str,
-        parameters: &[(&(dyn ToSql + Sync), Type)],
+        parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>, Failure> {
-        let mut kept = self.connection.lock().await;
         let asked = async {
+            // Within the time: behind others whom the server leaves without an answer, nobody waits for longer than they do.
+            let mut kept = self.connection.lock().await;
             let connection = match kept.take() {
                 Some(connection) if !connection.client.is_closed() => connection,
                 _ => self.connect().await?,
             };
             let rows = connection.client.query_typed(statement, parameters).await;
-            Ok::<_, Failure>((connection, rows))
+            // After an error the session may be what is wrong: another one costs a few milliseconds.
+            if rows.is_ok() {
+                *kept = Some(connection);
+            }
+            Ok::<_, Failure>(rows)
         };
-        let (connection, rows) = tokio::time::timeout(PATIENCE, asked).await.map_err(|_| {
-            Failure::new(
-                FailureKind::Unavailable,
-                format!(
-                    "the database of the log did not answer within {} s",
-                    PATIENCE.as_secs()
-                ),
-            )
-        })??;
-        let rows = rows.map_err(|error| match error.as_db_error() {
+        let rows = tokio::time::timeout(self.patience, asked)
+            .await
+            .map_err(|_| {
+                Failure::new(
+                    FailureKind::Unavailable,
+                    format!(
+                        "the database of the log did not answer within {:?}",
+                        self.patience
+                    ),
+                )
+            })??;
+        rows.map_err(|error| match error.as_db_error() {
             Some(_) => Failure::from(crate::deployment_log::LogError::Table {
                 attempt: "ask for claims beside",
                 source: error,
@@ -78,12 +90,7 @@ impl Server {
                 FailureKind::Unavailable,
                 format!("the database of the log has gone away: {error}"),
             ),
-        });
-        // After an error the session may be what is wrong: another one costs a few milliseconds.
-        if rows.is_ok() {
-            *kept = Some(connection);
-        }
-        rows
+        })
     }
 
     async fn connect(&self) -> Result<Connection, Failure> {
@@ -98,8 +105,8 @@ impl Server {
             )
             .hint("set DATABASE_URL, or name one in [log] database")
         })??;
-        // Makes the schema and the log's table.
-        project.log.attach(&connection.client).await?;
+        // The schema and the log's table. What journal and table lack of each other may be a lot: runs see to that, and the sweep.
+        project.log.make_table(&connection.client).await?;
         let made = connection.client.query_typed(layout::IS_MADE, &[]).await;
         if !made.is_ok_and(|rows| rows.first().is_some_and(|row| row.get(0))) {
             connection

@@ -123,7 +123,9 @@ pub(super) async fn metrics_need_token(
     request: Request,
     next: Next,
 ) -> Response {
-    if state.settings().metrics_need_token {
+    // By the address that it has: another one in the file counts after a restart.
+    let is_public = !is_loopback(state.address.ip());
+    if state.settings().metrics_need_token.unwrap_or(is_public) {
         return need_token(state, request, next).await;
     }
     next.run(request).await
@@ -194,7 +196,7 @@ mod tests {
         HttpSettings {
             listen: None,
             hosts: vec!["backups.internal".to_owned()],
-            metrics_need_token: false,
+            metrics_need_token: None,
             tokens: tokens.iter().map(token).collect(),
         }
     }

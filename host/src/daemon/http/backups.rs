@@ -1,9 +1,13 @@
 //! `/backups`: what lies in the storages.
 
+use std::time::Duration;
+
 use archive::layout::{BackupFolder, escape_database};
 use archive::manifest::Manifest;
 use axum::Json;
 use axum::extract::State;
+use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -17,6 +21,10 @@ use crate::jobs::Project;
 /// Backups of one answer: the manifest of each is read.
 const MOST: u32 = 1000;
 const USUAL: u32 = 50;
+/// A storage that takes longer is a problem of the answer; the others are in it.
+const STORAGE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Manifests that are read at once of a storage.
+const AT_ONCE: usize = 4;
 /// The longest name of a folder or of a part of a key that storages take.
 const LONGEST_FOLDER: usize = 255;
 
@@ -78,9 +86,13 @@ pub(super) struct Backups {
     tag = "backups",
     params(Which),
     responses(
-        (status = 200, description = "The backups", body = Backups),
+        (status = 200, description = "The backups", body = Backups,
+            links(("one" = (operation_id = "show_backup", parameters(
+                ("storage" = "$response.body#/backups/0/storage"),
+                ("database" = "$response.body#/backups/0/database"),
+                ("id" = "$response.body#/backups/0/id"),
+            ))))),
         (status = 400, description = "The query cannot be used", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No token, or a wrong one", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such storage", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -110,26 +122,37 @@ pub(super) async fn list(
             .map(ToString::to_string)
             .collect(),
     };
-    let _turn = shared.lookup().await?;
+    let _turn = shared.storage_lookup().await?;
+    let ask = |storage: String| {
+        let (project, database) = (&project, which.database.as_deref());
+        async move {
+            let asked = of_storage(project, &storage, database, limit as usize);
+            let answer = tokio::time::timeout(STORAGE_TIMEOUT, asked).await;
+            let answer = answer.unwrap_or_else(|_| Err(too_slow()));
+            answer.map_err(|failure| format!("{storage}: {failure}"))
+        }
+    };
     let mut found = Backups {
         backups: Vec::new(),
         problems: Vec::new(),
     };
-    for storage in storages {
-        match of_storage(
-            &project,
-            &storage,
-            which.database.as_deref(),
-            limit as usize,
-        )
-        .await
-        {
+    for answer in join_all(storages.into_iter().map(ask)).await {
+        match answer {
             Ok(backups) => found.backups.extend(backups),
-            Err(failure) => found.problems.push(format!("{storage}: {failure}")),
+            Err(problem) => found.problems.push(problem),
         }
     }
     found.clean(&shared);
     Ok(Json(found))
+}
+
+fn too_slow() -> Failure {
+    let seconds = STORAGE_TIMEOUT.as_secs();
+    Failure::new(
+        FailureKind::Timeout,
+        format!("the storage did not tell of its backups within {seconds} s"),
+    )
+    .hint("ask for one database, or for fewer backups")
 }
 
 /// One backup
@@ -146,7 +169,6 @@ pub(super) async fn list(
     responses(
         (status = 200, description = "The backup", body = Backup),
         (status = 400, description = "That is no name", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No token, or a wrong one", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such backup", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -170,7 +192,7 @@ pub(super) async fn show(
         database: database.clone(),
         id,
     };
-    let _turn = shared.lookup().await?;
+    let _turn = shared.storage_lookup().await?;
     let opened = project.storage(&storage).await?;
     match backups::manifest(&opened, &folder).await {
         Err(failure) if failure.kind == FailureKind::NotFound => Err(missing().into()),
@@ -217,11 +239,15 @@ async fn of_storage(
     if let Some(first_left_out) = newest.get(limit).cloned() {
         folders.retain(|folder| folder.id < first_left_out);
     }
-    let described_ones = backups::manifests(&storage, folders).await;
-    Ok(described_ones
-        .into_iter()
-        .map(|(folder, manifest)| described(name, &folder, manifest))
-        .collect())
+    // A manifest may have a million lines: of each only what is told is kept.
+    let described = stream::iter(folders).map(|folder| {
+        let storage = &storage;
+        async move {
+            let manifest = backups::manifest(storage, &folder).await;
+            described(name, &folder, manifest)
+        }
+    });
+    Ok(described.buffered(AT_ONCE).collect().await)
 }
 
 fn described(storage: &str, folder: &BackupFolder, manifest: Result<Manifest, Failure>) -> Backup {

@@ -9,7 +9,7 @@ use axum::response::IntoResponse;
 use axum::response::sse::{self, KeepAlive, Sse};
 use futures_util::{Stream, stream};
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -21,6 +21,7 @@ use super::input::Named;
 use super::problem::{Problem, Rejection};
 use super::runs;
 use crate::daemon::control::{Event, What};
+use crate::deployment_log::RunRecord;
 use crate::failure::{Failure, FailureKind};
 
 /// A comment when nothing happens, so that a proxy in between does not end the connection.
@@ -59,8 +60,6 @@ enum MessageKind {
     tag = "events",
     responses(
         (status = 200, description = "A stream that goes on until the connection or the daemon ends", body = Message, content_type = "text/event-stream"),
-        (status = 401, description = "No token, or a wrong one", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Too many streams", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn all(State(shared): State<Shared>) -> Result<impl IntoResponse, Rejection> {
@@ -81,10 +80,8 @@ pub(super) async fn all(State(shared): State<Shared>) -> Result<impl IntoRespons
     responses(
         (status = 200, description = "A stream that ends with the event `ended`", body = Message, content_type = "text/event-stream"),
         (status = 400, description = "That is no id", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No token, or a wrong one", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such run", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Another machine runs it", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Too many streams", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn of_run(
@@ -95,7 +92,7 @@ pub(super) async fn of_run(
     // Before it is looked for: what happens in between is in the stream.
     let events = shared.control.events();
     let mut following = Follow::new(events, Some(run), place);
-    if !shared.control.running().iter().any(|one| one.run == run) {
+    if !is_under_way(&shared, run) {
         let record = runs::record(&shared, run).await?;
         if !record.status.is_closed() {
             return Err(Failure::conflict(format!(
@@ -105,16 +102,25 @@ pub(super) async fn of_run(
             .hint(format!("GET /api/v1/runs/{run} says when it has ended"))
             .into());
         }
-        following.last_words = Some(Event {
-            run,
-            job: record.job,
-            at: record.finished.unwrap_or_else(Timestamp::now),
-            what: What::Ended {
-                status: record.status,
-            },
-        });
+        following.last_words = Some(last_words(record));
     }
     Ok(stream_of(follow(shared, following)))
+}
+
+fn is_under_way(shared: &Shared, run: Uuid) -> bool {
+    shared.control.running().iter().any(|one| one.run == run)
+}
+
+/// The end of a run that is over.
+fn last_words(record: RunRecord) -> Event {
+    Event {
+        run: record.run_id,
+        job: record.job,
+        at: record.finished.unwrap_or_else(Timestamp::now),
+        what: What::Ended {
+            status: record.status,
+        },
+    }
 }
 
 fn place(shared: &Shared) -> Result<OwnedSemaphorePermit, Rejection> {
@@ -151,6 +157,12 @@ impl Follow {
         }
     }
 
+    /// Nothing more happens: this is told, and then nothing.
+    fn end(&mut self, last_words: Option<Event>) {
+        self.is_over = last_words.is_none();
+        self.last_words = last_words;
+    }
+
     /// What is told next; `None` at the end.
     async fn next(&mut self) -> Option<Told> {
         if self.is_over {
@@ -174,9 +186,20 @@ impl Follow {
     }
 }
 
+#[derive(Debug)]
 enum Told {
     Event(Event),
     Lagged(u64),
+}
+
+impl Told {
+    /// The name of the message, and its data.
+    fn said(&self) -> (&'static str, Value) {
+        match self {
+            Self::Event(event) => (event.what.name(), json!(event)),
+            Self::Lagged(missed) => ("lagged", json!({ "missed": missed })),
+        }
+    }
 }
 
 fn follow(shared: Shared, following: Follow) -> impl Stream<Item = Result<sse::Event, Infallible>> {
@@ -185,13 +208,17 @@ fn follow(shared: Shared, following: Follow) -> impl Stream<Item = Result<sse::E
             .stopping
             .run_until_cancelled(following.next())
             .await??;
-        let mut said = match &told {
-            Told::Event(event) => (event.what.name(), json!(event)),
-            Told::Lagged(missed) => ("lagged", json!({ "missed": missed })),
-        };
-        shared.control.project().log.redactor().json(&mut said.1);
+        // Its end may be among what was missed, and would never come.
+        if let (Told::Lagged(_), Some(run)) = (&told, following.run)
+            && !is_under_way(&shared, run)
+        {
+            let record = runs::record(&shared, run).await;
+            following.end(record.ok().map(last_words));
+        }
+        let (name, mut data) = told.said();
+        shared.control.project().log.redactor().json(&mut data);
         // JSON has no line breaks, which is all that an event cannot hold.
-        let event = sse::Event::default().event(said.0).data(said.1.to_string());
+        let event = sse::Event::default().event(name).data(data.to_string());
         Some((Ok(event), (shared, following)))
     })
 }
@@ -201,4 +228,65 @@ where
     S: Stream<Item = Result<sse::Event, Infallible>> + Send + 'static,
 {
     Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::{Semaphore, broadcast};
+
+    use super::*;
+    use crate::deployment_log::Status;
+
+    fn ended(run: Uuid) -> Event {
+        Event {
+            run,
+            job: "backup".to_owned(),
+            at: Timestamp::now(),
+            what: What::Ended {
+                status: Status::Succeeded,
+            },
+        }
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_is_told_how_much_it_missed() {
+        let (sender, events) = broadcast::channel(4);
+        let places = Arc::new(Semaphore::new(1));
+        let place = places.clone().try_acquire_owned().expect("a place");
+        let mut following = Follow::new(events, None, place);
+        let runs: Vec<Uuid> = (0..10).map(|_| Uuid::now_v7()).collect();
+        for run in &runs {
+            sender.send(ended(*run)).expect("a reader");
+        }
+        let told = following.next().await.expect("more");
+        assert_eq!(told.said(), ("lagged", json!({ "missed": 6 })));
+        for run in &runs[6..] {
+            let (name, data) = following.next().await.expect("more").said();
+            assert_eq!((name, &data["run"]), ("ended", &json!(run)));
+        }
+        drop(sender);
+        assert!(following.next().await.is_none());
+        drop(following);
+        assert_eq!(places.available_permits(), 1, "its place is free again");
+    }
+    #[tokio::test]
+    async fn a_stream_whose_end_was_missed_ends_all_the_same() {
+        let (sender, events) = broadcast::channel(2);
+        let places = Arc::new(Semaphore::new(1));
+        let run = Uuid::now_v7();
+        let place = places.clone().try_acquire_owned().expect("a place");
+        let mut following = Follow::new(events, Some(run), place);
+        sender.send(ended(run)).expect("a reader");
+        for _ in 0..4 {
+            sender.send(ended(Uuid::now_v7())).expect("a reader");
+        }
+        let told = following.next().await.expect("more");
+        assert_eq!(told.said().0, "lagged");
+        following.end(Some(ended(run)));
+        let (name, data) = following.next().await.expect("more").said();
+        assert_eq!((name, &data["run"]), ("ended", &json!(run)));
+        assert!(following.next().await.is_none());
+    }
 }

@@ -6,7 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 
 use super::Shared;
-use super::problem::{Problem, Rejection};
+use super::problem::Rejection;
 use crate::daemon::control::Health;
 
 /// Whether the daemon is worth keeping. Says nothing else: anybody may ask.
@@ -34,7 +34,6 @@ fn answer(is_so: bool, word: &str) -> (StatusCode, String) {
     tag = "daemon",
     responses(
         (status = 200, description = "Whether it is alive and ready, and the reasons where it is not", body = Health),
-        (status = 401, description = "No token, or a wrong one", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn health(State(shared): State<Shared>) -> Json<Health> {

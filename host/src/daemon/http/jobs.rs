@@ -13,6 +13,7 @@ use super::Shared;
 use super::access::Caller;
 use super::input::{Named, Said};
 use super::problem::{Problem, Rejection};
+use crate::daemon::control::Asked;
 use crate::failure::Failure;
 
 /// A job of the configuration, or a built-in one.
@@ -32,6 +33,10 @@ pub(super) struct RunJob {
     #[serde(default)]
     #[schema(value_type = Object, required = false)]
     parameters: Map<String, Value>,
+    /// Who is told of the run: names below `[notify]`, as --notify of `orchestrator run`.
+    #[serde(default)]
+    #[schema(required = false)]
+    notify: Vec<String>,
 }
 
 /// A run that was recorded and begins.
@@ -48,8 +53,8 @@ pub(super) struct Begun {
     path = "/jobs",
     tag = "jobs",
     responses(
-        (status = 200, description = "The jobs, by name", body = Vec<Job>),
-        (status = 401, description = "No token, or a wrong one", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The jobs, by name", body = Vec<Job>,
+            links(("run" = (operation_id = "run_job", parameters(("name" = "$response.body#/0/name")))))),
     )
 )]
 pub(super) async fn list(State(shared): State<Shared>) -> Json<Vec<Job>> {
@@ -75,15 +80,17 @@ pub(super) async fn list(State(shared): State<Shared>) -> Json<Vec<Job>> {
     params(("name" = String, Path, description = "The job's name", pattern = "^[A-Za-z][A-Za-z0-9_-]{0,62}$")),
     request_body(content = Option<RunJob>, description = "May be left out"),
     responses(
-        (status = 202, description = "The run is recorded and begins", body = Begun, headers(("Location" = String, description = "Where the run can be seen"))),
+        (status = 202, description = "The run is recorded and begins", body = Begun, headers(("Location" = String, description = "Where the run can be seen")),
+            links(
+                ("show" = (operation_id = "show_run", parameters(("run" = "$response.body#/run")))),
+                ("cancel" = (operation_id = "cancel_run", parameters(("run" = "$response.body#/run")))),
+                ("follow" = (operation_id = "follow_run", parameters(("run" = "$response.body#/run")))),
+            )),
         (status = 400, description = "The body cannot be used", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No token, or a wrong one", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The token may only read", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such job", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such job, or nobody of that name to be told", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is larger than 64 KiB", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "The body is not application/json", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many runs wait for their turn", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The daemon is stopping", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn trigger(
@@ -98,11 +105,14 @@ pub(super) async fn trigger(
         .config
         .job(&name)
         .map_err(|error| Failure::not_found(error.message).hint(error.hint))?;
-    let parameters = said.unwrap_or_default().parameters;
-    let run = shared
-        .control
-        .trigger(&name, parameters, caller.name.clone())
-        .await?;
+    let RunJob { parameters, notify } = said.unwrap_or_default();
+    let asked = Asked {
+        job: name.clone(),
+        parameters,
+        notify,
+        actor: caller.name.clone(),
+    };
+    let run = shared.control.trigger(asked).await?;
     info!(%run, job = name, by = caller.name, "begun by the API");
     let location = [(header::LOCATION, format!("/api/v1/runs/{run}"))];
     Ok((StatusCode::ACCEPTED, location, Json(Begun { run })))

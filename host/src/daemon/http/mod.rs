@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! access      tokens, hosts              serving   connections and their limits
-//! problem     failures as answers        input     what requests say
+//! problem     failures as answers        writing   readers that do not read
+//! document    what the API says of itself input     what requests say
 //! runs jobs backups schedules events     the API, one file for each part
 //! ```
 
 mod access;
 mod backups;
+mod document;
 mod events;
 mod health;
 mod input;
@@ -16,6 +18,7 @@ mod problem;
 mod runs;
 mod schedules;
 mod serving;
+mod writing;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,10 +29,8 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
-use utoipa::OpenApi;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -48,7 +49,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const BODY_BYTES: usize = 64 * 1024;
 /// Streams of events at the same time.
 const STREAMS: usize = 64;
-/// Requests at the same time that ask a database or a storage.
+/// Requests at the same time that ask a database, and others that ask storages.
 const LOOKUPS: usize = 4;
 
 /// What every request needs; clones are the same.
@@ -59,7 +60,8 @@ pub(super) struct Shared {
     /// Where the server listens.
     pub address: SocketAddr,
     pub streams: Arc<Semaphore>,
-    pub lookups: Arc<Semaphore>,
+    lookups: Arc<Semaphore>,
+    storage_lookups: Arc<Semaphore>,
     /// Ends streams of events.
     pub stopping: CancellationToken,
 }
@@ -72,13 +74,14 @@ impl Shared {
             address,
             streams: Arc::new(Semaphore::new(STREAMS)),
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
+            storage_lookups: Arc::new(Semaphore::new(LOOKUPS)),
             stopping,
         }
     }
 
     /// As the configuration is now: a token that was taken out of it opens nothing after a reload.
     pub fn settings(&self) -> HttpSettings {
-        self.control.project().config.http.clone()
+        self.control.http_settings()
     }
 
     /// Text without secrets.
@@ -86,29 +89,25 @@ impl Shared {
         self.control.project().log.redactor().text(text)
     }
 
-    /// Waits for one's turn to ask a database or a storage.
-    pub async fn lookup(&self) -> Result<tokio::sync::OwnedSemaphorePermit, Failure> {
-        let turn = self.lookups.clone().acquire_owned().await;
-        turn.map_err(|_| Failure::internal("the requests' turns are over"))
+    /// Waits for one's turn to ask a database.
+    pub async fn lookup(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        turn(&self.lookups).await
+    }
+
+    /// Waits for one's turn to ask storages.
+    pub async fn storage_lookup(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        turn(&self.storage_lookups).await
     }
 }
 
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "orchestrator",
-        description = "Runs, jobs, backups and schedules of one project.",
-        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
-    ),
-    servers((url = "/api/v1")),
-    components(schemas(super::control::Event)),
-    security(("token" = []))
-)]
-struct Document;
+async fn turn(lookups: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Failure> {
+    let turn = lookups.clone().acquire_owned().await;
+    turn.map_err(|_| Failure::internal("the requests' turns are over"))
+}
 
 /// The API as it is served, and its document.
 fn api() -> (Router<Shared>, utoipa::openapi::OpenApi) {
-    let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
+    let (router, mut document) = OpenApiRouter::with_openapi(document::begun())
         .routes(routes!(runs::list))
         .routes(routes!(runs::show))
         .routes(routes!(runs::cancel))
@@ -124,11 +123,7 @@ fn api() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(health::health))
         .routes(routes!(openapi))
         .split_for_parts();
-    let token = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-    document
-        .components
-        .get_or_insert_default()
-        .add_security_scheme("token", token);
+    document::finish(&mut document);
     (router, document)
 }
 
@@ -140,7 +135,6 @@ fn api() -> (Router<Shared>, utoipa::openapi::OpenApi) {
     tag = "daemon",
     responses(
         (status = 200, description = "The document", body = serde_json::Value, content_type = "application/json"),
-        (status = 401, description = "No token, or a wrong one", body = problem::Problem, content_type = "application/problem+json"),
     )
 )]
 async fn openapi() -> impl IntoResponse {

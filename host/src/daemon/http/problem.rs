@@ -37,6 +37,30 @@ pub struct Problem {
     pub sqlstate: Option<String>,
 }
 
+impl Problem {
+    /// First without secrets, then short: half of a secret is not recognised.
+    fn of(failure: Failure, status: StatusCode, redactor: impl Fn(&str) -> String) -> Self {
+        let failure = Failure {
+            message: redactor(&failure.message),
+            detail: failure.detail.as_deref().map(&redactor),
+            hint: failure.hint.as_deref().map(&redactor),
+            ..failure
+        }
+        .shortened();
+        Self {
+            r#type: format!("urn:orchestrator:problem:{}", failure.kind.name()),
+            title: failure.kind.name().replace('-', " "),
+            status: status.as_u16(),
+            detail: match &failure.detail {
+                Some(detail) => format!("{}; {detail}", failure.message),
+                None => failure.message,
+            },
+            hint: failure.hint,
+            sqlstate: failure.sqlstate,
+        }
+    }
+}
+
 /// An answer that is no success.
 #[derive(Debug)]
 pub(super) struct Rejection {
@@ -121,18 +145,7 @@ pub(super) async fn redact(
         ),
         None => return response,
     };
-    let failure = failure.shortened();
-    let problem = Problem {
-        r#type: format!("urn:orchestrator:problem:{}", failure.kind.name()),
-        title: failure.kind.name().replace('-', " "),
-        status: status.as_u16(),
-        detail: redactor(&match &failure.detail {
-            Some(detail) => format!("{}; {detail}", failure.message),
-            None => failure.message,
-        }),
-        hint: failure.hint.as_deref().map(&redactor),
-        sqlstate: failure.sqlstate,
-    };
+    let problem = Problem::of(failure, status, redactor);
     let mut answer = (status, Json(problem)).into_response();
     // What belongs to the status: Allow, WWW-Authenticate, Retry-After.
     for (name, value) in response.headers() {
@@ -158,4 +171,22 @@ pub(super) async fn redact(
             .insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
     }
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_found_before_it_is_cut_in_half() {
+        let redactor = |text: &str| text.replace("hunter2hunter2", "[redacted]");
+        let long = "x".repeat(4_090) + "hunter2hunter2";
+        let failure = Failure::internal(long.clone())
+            .detail(long.clone())
+            .hint(long);
+        let problem = Problem::of(failure, StatusCode::INTERNAL_SERVER_ERROR, redactor);
+        let text = serde_json::to_string(&problem).unwrap();
+        assert!(!text.contains("hunter"), "{text}");
+        assert!(problem.hint.unwrap().ends_with("…"), "it is still cut");
+    }
 }

@@ -243,9 +243,12 @@ impl From<StepRecord> for Step {
     tag = "runs",
     params(Which),
     responses(
-        (status = 200, description = "A page of runs", body = Runs),
+        (status = 200, description = "A page of runs", body = Runs,
+            links(
+                ("show" = (operation_id = "show_run", parameters(("run" = "$response.body#/runs/0/run")))),
+                ("follow" = (operation_id = "follow_run", parameters(("run" = "$response.body#/runs/0/run")))),
+            )),
         (status = 400, description = "The query cannot be used", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No token, or a wrong one", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn list(
@@ -298,7 +301,6 @@ pub(super) async fn list(
     responses(
         (status = 200, description = "The run", body = Run),
         (status = 400, description = "That is no id", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No token, or a wrong one", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such run", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -329,8 +331,8 @@ pub(super) async fn record(shared: &Shared, run: Uuid) -> Result<RunRecord, Fail
     path = "/running",
     tag = "runs",
     responses(
-        (status = 200, description = "The runs under way, and how far they are", body = Vec<RunningRun>),
-        (status = 401, description = "No token, or a wrong one", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The runs under way, and how far they are", body = Vec<RunningRun>,
+            links(("cancel" = (operation_id = "cancel_run", parameters(("run" = "$response.body#/0/run")))))),
     )
 )]
 pub(super) async fn running(State(shared): State<Shared>) -> Json<Vec<RunningRun>> {
@@ -351,8 +353,6 @@ pub(super) async fn running(State(shared): State<Shared>) -> Json<Vec<RunningRun
     responses(
         (status = 202, description = "The run was asked to end"),
         (status = 400, description = "That is no id", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No token, or a wrong one", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The token may only read", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "This daemon does not run it", body = Problem, content_type = "application/problem+json"),
     )
 )]

@@ -16,20 +16,20 @@ use crate::failure::Failure;
     path = "/schedules",
     tag = "schedules",
     responses(
-        (status = 200, description = "The schedules, by name", body = Schedules),
-        (status = 401, description = "No token, or a wrong one", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The schedules, by name", body = Schedules,
+            links(("one" = (operation_id = "show_schedule", parameters(("name" = "$response.body#/schedules/0/name")))))),
     )
 )]
-pub(super) async fn list(State(shared): State<Shared>) -> Result<Json<Schedules>, Rejection> {
-    let mut found = shared.control.schedules().await?;
-    for problem in &mut found.problems {
+pub(super) async fn list(State(shared): State<Shared>) -> Json<Schedules> {
+    let mut found = shared.control.schedules().await;
+    for problem in found.problems.iter_mut().chain(&mut found.incomplete) {
         *problem = shared.clean(problem);
     }
     found
         .schedules
         .iter_mut()
         .for_each(|one| clean(&shared, one));
-    Ok(Json(found))
+    Json(found)
 }
 
 /// One schedule
@@ -42,7 +42,6 @@ pub(super) async fn list(State(shared): State<Shared>) -> Result<Json<Schedules>
     responses(
         (status = 200, description = "The schedule and its next fires", body = ScheduleStatus),
         (status = 400, description = "That is no name", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No token, or a wrong one", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such schedule", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -50,7 +49,7 @@ pub(super) async fn show(
     State(shared): State<Shared>,
     Named(name): Named<String>,
 ) -> Result<Json<ScheduleStatus>, Rejection> {
-    let found = shared.control.schedules().await?.schedules;
+    let found = shared.control.schedules().await.schedules;
     match found.into_iter().find(|schedule| schedule.name == name) {
         Some(mut schedule) => {
             clean(&shared, &mut schedule);

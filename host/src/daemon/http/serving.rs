@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use super::writing::Impatient;
 use super::{Shared, router};
 use crate::daemon::control::Control;
 use crate::failure::{Failure, FailureKind};
@@ -22,6 +23,8 @@ use crate::failure::{Failure, FailureKind};
 const CONNECTIONS: usize = 256;
 /// The head of a request, from its first byte or from the answer before it.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// What is written has to be taken by then, some of it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A request's head; larger ones are answered with 431.
 const HEAD_BYTES: usize = 32 * 1024;
 /// What a server out of files waits before it takes the next connection.
@@ -123,7 +126,8 @@ async fn serve(stream: TcpStream, router: Router, stopping: CancellationToken) {
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES);
     let service = TowerToHyperService::new(router);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let connection =
+        builder.serve_connection(TokioIo::new(Impatient::new(stream, WRITE_TIMEOUT)), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

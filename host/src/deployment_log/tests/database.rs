@@ -1,5 +1,7 @@
 //! Against real servers: a database that is away, restored, in another encoding, of an older layout, or missing rights.
 
+use serde_json::json;
+
 use super::super::*;
 use super::server::Server;
 use super::{assert_agreement, log, new_run, whole_run};
@@ -121,7 +123,8 @@ async fn a_restore_over_the_table_loses_no_row() {
     let taken = now();
     let finish = |log: &DeploymentLog, guard: RunGuard| {
         let history = log.journal.read().unwrap();
-        let mut record = history.run(guard.run_id()).unwrap().record.clone();
+        let known = history.run(guard.run_id()).unwrap();
+        let mut record = known.record.whole().into_owned();
         record.close(Status::Succeeded, None, 0);
         guard.finish(record).unwrap().record
     };
@@ -298,4 +301,111 @@ async fn what_compaction_dropped_stays_in_the_table_and_survives_a_restore() {
         .unwrap();
     assert_eq!(log.attach(&client).await.unwrap().replayed, 6);
     assert_agreement(&log, &client, &runs).await;
+}
+
+#[tokio::test]
+async fn a_machine_that_joins_a_long_log_takes_the_newest_runs() {
+    let (server, here, there) = (
+        Server::start(),
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir().unwrap(),
+    );
+    let client = server.client("postgres").await;
+    let (mut ours, theirs) = (log(here.path()), log(there.path()));
+    let runs: Vec<RunRecord> = (0..12).map(|_| whole_run(&theirs)).collect();
+    theirs.attach(&client).await.unwrap();
+    ours.journal.kept_runs = 5;
+    assert_eq!(ours.attach(&client).await.unwrap().imported, 5);
+    let listed = ours.list(99, None).await.unwrap();
+    let newest = runs.iter().rev().take(5).map(|run| run.run_id);
+    assert!(listed.iter().map(|run| run.run_id).eq(newest), "{listed:?}");
+    // Its own go there, and nothing older comes back.
+    whole_run(&ours);
+    let again = ours.attach(&client).await.unwrap();
+    assert_eq!((again.replayed, again.imported), (1, 0));
+    assert_eq!(ours.list(99, Some(&client)).await.unwrap().len(), 13);
+}
+
+#[tokio::test]
+async fn what_other_machines_have_proven_is_known() {
+    let (server, here, there) = (
+        Server::start(),
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir().unwrap(),
+    );
+    let client = server.client("postgres").await;
+    let (ours, theirs) = (log(here.path()), log(there.path()));
+    assert!(
+        ours.proofs(Some(&client)).await.unwrap().is_empty(),
+        "no table yet"
+    );
+    let drill = |backups: &[(&str, String)]| {
+        let mut record = new_run();
+        let guard = theirs.start(record.clone()).unwrap();
+        for (database, backup) in backups {
+            let fact = json!({ "backup": backup, "database": database, "seconds": 2.5 });
+            record.facts.set("proven", fact);
+        }
+        record.close(Status::Failed, None, 1);
+        guard.finish(record).unwrap();
+    };
+    let of_day = |day: u8| format!("2026-01-{day:02}T02-00-00Z-full-1f2e3d4c");
+    (1..=25).for_each(|day| drill(&[("app", of_day(day))]));
+    drill(&[("app", of_day(3)), ("shop", of_day(9)), ("app", of_day(24))]);
+    drill(&[]);
+    theirs.attach(&client).await.unwrap();
+    let odd = "INSERT INTO orchestrator.deployment_log (run_id, finished, facts) VALUES \
+               (gen_random_uuid(), now(), '{\"proven\": \"odd\"}'), (gen_random_uuid(), now(), '{\"proven\": [1, null]}')";
+    client.batch_execute(odd).await.unwrap();
+
+    assert!(ours.proofs(None).await.unwrap().is_empty());
+    let proofs = ours.proofs(Some(&client)).await.unwrap();
+    assert_eq!(proofs, theirs.proven().unwrap());
+    assert_eq!(proofs, theirs.proofs(Some(&client)).await.unwrap());
+    let known: Vec<(&str, String)> = proofs
+        .iter()
+        .map(|proven| (&*proven.database, proven.backup.clone()))
+        .collect();
+    let app = (6..=25).rev().map(|day| ("app", of_day(day)));
+    assert_eq!(known, app.chain([("shop", of_day(9))]).collect::<Vec<_>>());
+    assert_eq!(
+        proofs[1].run, proofs[20].run,
+        "the last proof of the 24th's"
+    );
+
+    let explained = "SET enable_seqscan = off; EXPLAIN SELECT FROM orchestrator.deployment_log WHERE facts ? 'proven' AND finished IS NOT NULL";
+    let plan = client.simple_query(explained).await.unwrap();
+    assert!(
+        format!("{plan:?}").contains("deployment_log_proven_idx"),
+        "{plan:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_journal_that_forgets_knows_what_is_proven() {
+    let (server, folder) = (Server::start(), tempfile::tempdir().unwrap());
+    let client = server.client("postgres").await;
+    let mut ours = log(folder.path());
+    (ours.journal.compact_from, ours.journal.kept_runs) = (20_000, 5);
+    let mut record = new_run();
+    record.job = "drill".into();
+    let guard = ours.start(record.clone()).unwrap();
+    let fact = json!({ "backup": "b1", "database": "app", "seconds": 2.5 });
+    record.facts.set("proven", fact);
+    record.close(Status::Succeeded, None, 0);
+    let drill = guard.finish(record).unwrap().record;
+    for _ in 0..60 {
+        whole_run(&ours);
+        ours.attach(&client).await.unwrap();
+    }
+    let history = ours.journal.read().unwrap();
+    assert!(history.horizon.is_some() && history.runs().count() < 40);
+    assert!(history.run(drill.run_id).is_some());
+    assert_eq!(
+        ours.proven().unwrap(),
+        ours.proofs(Some(&client)).await.unwrap()
+    );
+    assert_eq!(ours.proven().unwrap()[0].backup, "b1");
+    // Nothing is told twice because of it.
+    assert_eq!(ours.attach(&client).await.unwrap(), Attached::default());
 }

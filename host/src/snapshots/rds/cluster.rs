@@ -7,7 +7,7 @@ use aws_sdk_rds::types::{
 };
 
 use super::failure::Request;
-use super::{as_tags, moment, newest_first, percent, port, security_groups, tags, text, time};
+use super::{moment, newest_first, percent, port, security_groups, tags, text, time};
 use crate::failure::{Failure, FailureKind};
 use crate::snapshots::{ManagedServer, NewServer, Origin, Server, ServerKind, Snapshot, deletable};
 
@@ -138,7 +138,7 @@ impl Cluster {
                     .set_deletion_protection(protected)
                     .set_copy_tags_to_snapshot(copies_tags)
                     .set_serverless_v2_scaling_configuration(capacity)
-                    .set_tags(as_tags(&new.tags))
+                    .set_tags(Some(tags::given(&new.tags)?))
                     .send()
                     .await
                     .map_err(|error| request.failed(&error))?
@@ -169,7 +169,7 @@ impl Cluster {
                     .set_deletion_protection(protected)
                     .set_copy_tags_to_snapshot(copies_tags)
                     .set_serverless_v2_scaling_configuration(capacity)
-                    .set_tags(as_tags(&new.tags))
+                    .set_tags(Some(tags::given(&new.tags)?))
                     .send()
                     .await
                     .map_err(|error| request.failed(&error))?
@@ -205,11 +205,43 @@ impl Cluster {
                     .map(str::to_owned),
             )
             .set_publicly_accessible(model.and_then(DbInstance::publicly_accessible))
-            .set_tags(as_tags(&new.tags))
+            .set_tags(Some(tags::given(&new.tags)?))
             .send()
             .await
             .map_err(|error| request.failed(&error))?;
         Ok(())
+    }
+
+    /// A snapshot of this cluster; `Refused` when it is of another.
+    async fn found(&self, name: &str) -> Result<Option<DbClusterSnapshot>, Failure> {
+        let request = Request::new(
+            "DescribeDBClusterSnapshots",
+            format!("looking at the snapshot {name}"),
+        );
+        let answer = self
+            .client
+            .describe_db_cluster_snapshots()
+            .db_cluster_snapshot_identifier(name)
+            .send()
+            .await;
+        let found = match answer {
+            Ok(answer) => answer.db_cluster_snapshots.unwrap_or_default(),
+            Err(error) => match request.failed(&error) {
+                failure if failure.kind == FailureKind::NotFound => return Ok(None),
+                failure => return Err(failure),
+            },
+        };
+        let Some(found) = found.into_iter().next() else {
+            return Ok(None);
+        };
+        let server = text(found.db_cluster_identifier());
+        if server != self.name {
+            return Err(Failure::refused(format!(
+                "the snapshot {name} is of the cluster {server}, not of {}",
+                self.name
+            )));
+        }
+        Ok(Some(found))
     }
 }
 
@@ -251,33 +283,7 @@ impl ManagedServer for Cluster {
     }
 
     async fn get(&self, name: &str) -> Result<Option<Snapshot>, Failure> {
-        let request = Request::new(
-            "DescribeDBClusterSnapshots",
-            format!("looking at the snapshot {name}"),
-        );
-        let answer = self
-            .client
-            .describe_db_cluster_snapshots()
-            .db_cluster_snapshot_identifier(name)
-            .send()
-            .await;
-        let found = match answer {
-            Ok(answer) => answer.db_cluster_snapshots.unwrap_or_default(),
-            Err(error) => match request.failed(&error) {
-                failure if failure.kind == FailureKind::NotFound => return Ok(None),
-                failure => return Err(failure),
-            },
-        };
-        let Some(found) = found.first().map(snapshot) else {
-            return Ok(None);
-        };
-        if found.server != self.name {
-            return Err(Failure::refused(format!(
-                "the snapshot {name} is of the cluster {}, not of {}",
-                found.server, self.name
-            )));
-        }
-        Ok(Some(found))
+        Ok(self.found(name).await?.as_ref().map(snapshot))
     }
 
     async fn create(&self, name: &str, tags: &[(String, String)]) -> Result<Snapshot, Failure> {
@@ -290,7 +296,7 @@ impl ManagedServer for Cluster {
             .create_db_cluster_snapshot()
             .db_cluster_snapshot_identifier(name)
             .db_cluster_identifier(&self.name)
-            .set_tags(as_tags(tags))
+            .set_tags(Some(tags::given(tags)?))
             .send()
             .await
             .map_err(|error| request.failed(&error))?;
@@ -317,6 +323,20 @@ impl ManagedServer for Cluster {
             .await
             .map_err(|error| request.failed(&error))?;
         Ok(())
+    }
+
+    async fn tag(&self, name: &str, tag: &str, value: Option<&str>) -> Result<(), Failure> {
+        let Some(found) = self.found(name).await? else {
+            return Err(Failure::not_found(format!("there is no snapshot {name}")));
+        };
+        tags::set(
+            &self.client,
+            found.db_cluster_snapshot_arn(),
+            name,
+            tag,
+            value,
+        )
+        .await
     }
 
     async fn restore(&self, origin: &Origin, new: &NewServer) -> Result<Server, Failure> {
@@ -403,6 +423,6 @@ fn snapshot(snapshot: &DbClusterSnapshot) -> Snapshot {
         version: text(snapshot.engine_version()),
         automatic: snapshot.snapshot_type() == Some("automated"),
         encrypted: snapshot.storage_encrypted().unwrap_or_default(),
-        tags: tags(snapshot.tag_list()),
+        tags: tags::told(snapshot.tag_list()),
     }
 }

@@ -5,7 +5,7 @@ use aws_sdk_rds::Client;
 use aws_sdk_rds::types::{DbInstance, DbSnapshot, Filter};
 
 use super::failure::Request;
-use super::{as_tags, moment, newest_first, percent, port, security_groups, tags, text, time};
+use super::{moment, newest_first, percent, port, security_groups, tags, text, time};
 use crate::failure::{Failure, FailureKind};
 use crate::snapshots::{ManagedServer, NewServer, Origin, Server, ServerKind, Snapshot, deletable};
 
@@ -45,6 +45,38 @@ impl Instance {
             Err(failure) if failure.kind == FailureKind::NotFound => Ok(None),
             Err(failure) => Err(failure),
         }
+    }
+
+    /// A snapshot of this instance; `Refused` when it is of another.
+    async fn found(&self, name: &str) -> Result<Option<DbSnapshot>, Failure> {
+        let request = Request::new(
+            "DescribeDBSnapshots",
+            format!("looking at the snapshot {name}"),
+        );
+        let answer = self
+            .client
+            .describe_db_snapshots()
+            .db_snapshot_identifier(name)
+            .send()
+            .await;
+        let found = match answer {
+            Ok(answer) => answer.db_snapshots.unwrap_or_default(),
+            Err(error) => match request.failed(&error) {
+                failure if failure.kind == FailureKind::NotFound => return Ok(None),
+                failure => return Err(failure),
+            },
+        };
+        let Some(found) = found.into_iter().next() else {
+            return Ok(None);
+        };
+        let server = text(found.db_instance_identifier());
+        if server != self.name {
+            return Err(Failure::refused(format!(
+                "the snapshot {name} is of the instance {server}, not of {}",
+                self.name
+            )));
+        }
+        Ok(Some(found))
     }
 }
 
@@ -96,33 +128,7 @@ impl ManagedServer for Instance {
     }
 
     async fn get(&self, name: &str) -> Result<Option<Snapshot>, Failure> {
-        let request = Request::new(
-            "DescribeDBSnapshots",
-            format!("looking at the snapshot {name}"),
-        );
-        let answer = self
-            .client
-            .describe_db_snapshots()
-            .db_snapshot_identifier(name)
-            .send()
-            .await;
-        let found = match answer {
-            Ok(answer) => answer.db_snapshots.unwrap_or_default(),
-            Err(error) => match request.failed(&error) {
-                failure if failure.kind == FailureKind::NotFound => return Ok(None),
-                failure => return Err(failure),
-            },
-        };
-        let Some(found) = found.first().map(snapshot) else {
-            return Ok(None);
-        };
-        if found.server != self.name {
-            return Err(Failure::refused(format!(
-                "the snapshot {name} is of the instance {}, not of {}",
-                found.server, self.name
-            )));
-        }
-        Ok(Some(found))
+        Ok(self.found(name).await?.as_ref().map(snapshot))
     }
 
     async fn create(&self, name: &str, tags: &[(String, String)]) -> Result<Snapshot, Failure> {
@@ -135,7 +141,7 @@ impl ManagedServer for Instance {
             .create_db_snapshot()
             .db_snapshot_identifier(name)
             .db_instance_identifier(&self.name)
-            .set_tags(as_tags(tags))
+            .set_tags(Some(tags::given(tags)?))
             .send()
             .await
             .map_err(|error| request.failed(&error))?;
@@ -159,6 +165,13 @@ impl ManagedServer for Instance {
             .await
             .map_err(|error| request.failed(&error))?;
         Ok(())
+    }
+
+    async fn tag(&self, name: &str, tag: &str, value: Option<&str>) -> Result<(), Failure> {
+        let Some(found) = self.found(name).await? else {
+            return Err(Failure::not_found(format!("there is no snapshot {name}")));
+        };
+        tags::set(&self.client, found.db_snapshot_arn(), name, tag, value).await
     }
 
     async fn restore(&self, origin: &Origin, new: &NewServer) -> Result<Server, Failure> {
@@ -211,7 +224,7 @@ impl ManagedServer for Instance {
                     .set_deletion_protection(protected)
                     .set_copy_tags_to_snapshot(copies_tags)
                     .set_multi_az(several_zones)
-                    .set_tags(as_tags(&new.tags))
+                    .set_tags(Some(tags::given(&new.tags)?))
                     .send()
                     .await
                     .map_err(|error| request.failed(&error))?
@@ -243,7 +256,7 @@ impl ManagedServer for Instance {
                     .set_deletion_protection(protected)
                     .set_copy_tags_to_snapshot(copies_tags)
                     .set_multi_az(several_zones)
-                    .set_tags(as_tags(&new.tags))
+                    .set_tags(Some(tags::given(&new.tags)?))
                     .send()
                     .await
                     .map_err(|error| request.failed(&error))?
@@ -289,6 +302,6 @@ fn snapshot(snapshot: &DbSnapshot) -> Snapshot {
         version: text(snapshot.engine_version()),
         automatic: snapshot.snapshot_type() == Some("automated"),
         encrypted: snapshot.encrypted().unwrap_or_default(),
-        tags: tags(snapshot.tag_list()),
+        tags: tags::told(snapshot.tag_list()),
     }
 }

@@ -4,13 +4,14 @@ mod cluster;
 mod failure;
 mod instance;
 mod settings;
+mod tags;
 
 use std::sync::Arc;
 
 use aws_sdk_rds::Client;
 use aws_sdk_rds::config::Builder;
 use aws_sdk_rds::primitives::DateTime;
-use aws_sdk_rds::types::{Tag, VpcSecurityGroupMembership};
+use aws_sdk_rds::types::VpcSecurityGroupMembership;
 use jiff::Timestamp;
 
 use super::{ManagedServer, ServerKind, Snapshot};
@@ -55,17 +56,6 @@ fn port(value: Option<i32>) -> Option<u16> {
 
 fn percent(value: Option<i32>) -> Option<u8> {
     u8::try_from(value?).ok()
-}
-
-fn tags(tags: &[Tag]) -> Vec<(String, String)> {
-    tags.iter()
-        .map(|tag| (text(tag.key()), text(tag.value())))
-        .collect()
-}
-
-fn as_tags(pairs: &[(String, String)]) -> Option<Vec<Tag>> {
-    let tag = |(key, value): &(String, String)| Tag::builder().key(key).value(value).build();
-    Some(pairs.iter().map(tag).collect())
 }
 
 /// The ids of security groups; `None` leaves the choice to RDS.

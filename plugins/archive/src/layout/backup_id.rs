@@ -72,6 +72,8 @@ impl BackupId {
 impl BackupKind {
     /// Everything in a database.
     pub const FULL: BackupKind = BackupKind(Cow::Borrowed("full"));
+    /// A part of a database: some tables, or definitions alone.
+    pub const PARTIAL: BackupKind = BackupKind(Cow::Borrowed("partial"));
     /// Taken by a run before it migrates.
     pub const PRE_MIGRATE: BackupKind = BackupKind(Cow::Borrowed("pre-migrate"));
 

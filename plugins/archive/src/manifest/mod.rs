@@ -167,6 +167,18 @@ pub struct Filters {
     pub data_only: bool,
 }
 
+impl Filters {
+    /// All of the database was asked for.
+    pub fn is_whole(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Some of it was chosen, and nobody can say what the rest was: tables by their names, definitions or data alone.
+    pub fn is_choice(&self) -> bool {
+        !self.tables.is_empty() || self.schema_only || self.data_only
+    }
+}
+
 impl Manifest {
     /// The file's bytes: JSON with a line for each object, and a last line feed. The same manifest gives the same bytes. Its last field, `sha256`, is
     /// the digest of all bytes before the comma that it follows.

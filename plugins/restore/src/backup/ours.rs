@@ -20,6 +20,7 @@ pub fn open(store: Store, prefix: &str, manifest: Manifest) -> Result<Backup, Er
         encoding: manifest.encoding.clone(),
         roles: manifest.roles.clone(),
         bytes: manifest.totals.bytes,
+        filters: Some(manifest.filters.clone()),
     };
     let files = Files::new(store, prefix, manifest.objects.into_iter());
     let toc = files.read_toc()?;

@@ -60,6 +60,7 @@ pub fn facts(key: &str, toc: &Toc, bytes: u64) -> Facts {
         encoding: String::new(),
         roles: roles(toc).into_iter().collect(),
         bytes,
+        filters: None,
     }
 }
 

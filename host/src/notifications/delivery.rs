@@ -11,15 +11,18 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::notice::{Notice, Phase};
+use super::email::Mail;
+use super::notice::{LONGEST, Notice, Phase, clean};
 use super::recording::{DeliveryOutcome, DeliveryRecord};
-use super::{email, guard, http, slack, webhook};
-use crate::config::{Channel, EmailSettings, Name, NotifyTarget};
+use super::{guard, http, slack, webhook};
+use crate::config::{Channel, Name, NotifyTarget};
+use crate::deployment_log::Redactor;
 use crate::schedules::Ping;
 use crate::secret_url::SecretUrl;
+use crate::text::shortened;
 
 /// How long a ping may take, with all its attempts.
-const PING: Duration = Duration::from_secs(120);
+pub(super) const PING: Duration = Duration::from_secs(120);
 
 /// How attempts follow each other.
 #[derive(Clone, Copy, Debug)]
@@ -50,12 +53,17 @@ pub(super) struct Delivery {
     /// For all attempts.
     limit: Duration,
     payload: Payload,
+    /// Of the configuration that it is from: it knows the secrets that an answer may repeat.
+    redactor: Redactor,
+    attempts: AtomicU32,
 }
 
 enum Payload {
     Http(Request),
-    Email(Box<(EmailSettings, Notice)>),
+    Email(Box<Mail>),
     Unusable(&'static str),
+    #[cfg(test)]
+    Panics,
 }
 
 /// What is posted where.
@@ -94,7 +102,12 @@ impl AttemptError {
 }
 
 impl Delivery {
-    pub fn notice(name: &Name, target: &NotifyTarget, notice: &Notice) -> Self {
+    pub fn notice(
+        name: &Name,
+        target: &NotifyTarget,
+        notice: &Notice,
+        redactor: &Redactor,
+    ) -> Self {
         let id = Uuid::now_v7();
         let json = |url: &SecretUrl, headers: &[_], body: serde_json::Value| {
             Payload::Http(Request {
@@ -107,9 +120,7 @@ impl Delivery {
         let payload = match &target.channel {
             Channel::Webhook { url, headers } => json(url, headers, webhook::body(id, notice)),
             Channel::Slack { url } => json(url, &[], slack::body(notice)),
-            Channel::Email(settings) => {
-                Payload::Email(Box::new((settings.clone(), notice.clone())))
-            }
+            Channel::Email(settings) => Payload::Email(Box::new(Mail::new(settings, id, notice))),
         };
         Self {
             id,
@@ -118,11 +129,13 @@ impl Delivery {
             run: notice.run,
             limit: target.timeout,
             payload,
+            redactor: redactor.clone(),
+            attempts: AtomicU32::new(0),
         }
     }
 
     /// In the way of healthchecks.io: URL/start, URL, URL/fail, with the run's id as `rid`.
-    pub fn ping(ping: &Ping, phase: Phase, run: Option<Uuid>) -> Self {
+    pub fn ping(ping: &Ping, phase: Phase, run: Option<Uuid>, redactor: &Redactor) -> Self {
         let (kind, end) = match phase {
             Phase::Start => ("ping start", Some("start")),
             Phase::Success => ("ping success", None),
@@ -144,21 +157,22 @@ impl Delivery {
             run,
             limit: PING,
             payload,
+            redactor: redactor.clone(),
+            attempts: AtomicU32::new(0),
         }
     }
 
     /// Tries until it is sent, cannot be, may take no longer, or the program stops.
     pub async fn deliver(
-        self,
+        &self,
         client: &Result<reqwest::Client, String>,
         pace: Pace,
         stop: &CancellationToken,
     ) -> DeliveryRecord {
         let begun = Instant::now();
-        let attempts = AtomicU32::new(0);
         let last = Mutex::new(String::new());
         let attempt = || async {
-            attempts.fetch_add(1, Ordering::Relaxed);
+            self.attempts.fetch_add(1, Ordering::Relaxed);
             timeout(pace.attempt, self.attempt(client))
                 .await
                 .unwrap_or_else(|_| {
@@ -181,7 +195,7 @@ impl Delivery {
             // A pause that outlasts the limit is not begun.
             .adjust(|error, pause| {
                 let pause = pause?.max(error.after.unwrap_or_default());
-                (begun.elapsed() + pause < self.limit).then_some(pause)
+                (begun.elapsed().saturating_add(pause) < self.limit).then_some(pause)
             });
         let ended = tokio::select! {
             biased;
@@ -200,40 +214,49 @@ impl Delivery {
             Ok(()) => (DeliveryOutcome::Sent, None),
             Err((outcome, error)) => (outcome, Some(error)),
         };
-        self.record(attempts.into_inner(), outcome, error)
+        self.record(outcome, error)
     }
 
     /// It was not even tried.
     pub fn not_sent(&self, why: &str) -> DeliveryRecord {
-        self.record(0, DeliveryOutcome::NotSent, Some(why.to_owned()))
+        self.record(DeliveryOutcome::NotSent, Some(why.to_owned()))
+    }
+
+    /// Sending it has panicked.
+    pub fn broken(&self) -> DeliveryRecord {
+        let why = "a mistake in this program has cut it short; please report it, with what stands on stderr";
+        self.record(DeliveryOutcome::Failed, Some(why.to_owned()))
+    }
+
+    #[cfg(test)]
+    pub fn panicking(mut self) -> Self {
+        self.payload = Payload::Panics;
+        self
     }
 
     async fn attempt(&self, client: &Result<reqwest::Client, String>) -> Result<(), AttemptError> {
         match &self.payload {
             Payload::Http(request) => {
                 let client = client.as_ref().map_err(AttemptError::lasting)?;
-                http::send(client, request).await
+                http::send(client, request, &self.redactor).await
             }
-            Payload::Email(mail) => email::send(&mail.0, self.id, &mail.1).await,
+            Payload::Email(mail) => mail.send().await,
             Payload::Unusable(problem) => Err(AttemptError::lasting(*problem)),
+            #[cfg(test)]
+            Payload::Panics => panic!("as a test wants it"),
         }
     }
 
-    fn record(
-        &self,
-        attempts: u32,
-        outcome: DeliveryOutcome,
-        error: Option<String>,
-    ) -> DeliveryRecord {
+    fn record(&self, outcome: DeliveryOutcome, error: Option<String>) -> DeliveryRecord {
         DeliveryRecord {
             id: self.id,
             time: crate::deployment_log::now(),
             target: self.target.clone(),
             kind: self.kind.to_owned(),
             run: self.run,
-            attempts,
+            attempts: self.attempts.load(Ordering::Relaxed),
             outcome,
-            error,
+            error: error.map(|error| shortened(&clean(&error, &self.redactor), LONGEST)),
         }
     }
 }

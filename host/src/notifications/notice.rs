@@ -50,7 +50,7 @@ pub enum Phase {
 }
 
 /// Longer texts are cut: Slack and others refuse long messages.
-const LONGEST: usize = 2000;
+pub(super) const LONGEST: usize = 2000;
 
 /// More warnings than anybody reads in a notice; the report has all.
 const MOST_WARNINGS: usize = 20;
@@ -58,27 +58,37 @@ const MOST_WARNINGS: usize = 20;
 impl Notice {
     /// A notice that only says that notices arrive.
     pub fn test(environment: &str) -> Self {
-        let host = gethostname::gethostname().to_string_lossy().into_owned();
+        let mut notice = Self::about(NoticeKind::Test, "test", environment);
+        notice.message = format!(
+            "a test: notices of orchestrator on {} arrive here",
+            notice.host
+        );
+        notice
+    }
+
+    /// From this machine, with nothing but what every notice has.
+    pub(super) fn about(kind: NoticeKind, job: &str, environment: &str) -> Self {
         Self {
-            kind: NoticeKind::Test,
+            kind,
             schedule: None,
-            job: "test".to_owned(),
+            job: job.to_owned(),
             run: None,
             environment: environment.to_owned(),
-            message: format!("a test: notices of orchestrator on {host} arrive here"),
-            host,
+            host: gethostname::gethostname().to_string_lossy().into_owned(),
             database: None,
             fire: None,
             started: None,
             finished: None,
             error: None,
             warnings: Vec::new(),
+            message: String::new(),
         }
     }
 
     /// Without secrets and control characters, and not too long.
     pub(super) fn redacted(mut self, redactor: &Redactor) -> Self {
-        let clean = |text: &str| shortened(&printable(&redactor.text(text)), LONGEST);
+        // Cut last: of a secret that is cut, nobody knows what it was.
+        let clean = |text: &str| shortened(&clean(text, redactor), LONGEST);
         self.message = clean(&self.message);
         self.warnings.truncate(MOST_WARNINGS);
         self.warnings
@@ -139,4 +149,9 @@ impl Notice {
         )
         .collect()
     }
+}
+
+/// Without secrets and control characters. Looked through once more in the end: what stood between the parts of a secret may be gone.
+pub(super) fn clean(text: &str, redactor: &Redactor) -> String {
+    redactor.text(&printable(&redactor.text(text)))
 }

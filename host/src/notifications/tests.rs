@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use serde_json::Value;
 
+use super::lanes::QUEUE;
 use super::*;
 use crate::config::Sources;
 use crate::database::ProcessEnvironment;
@@ -217,6 +218,127 @@ async fn retry_after_is_honoured() {
         (DeliveryOutcome::Failed, 1)
     );
     assert!(begun.elapsed() < Duration::from_secs(3));
+}
+
+#[tokio::test]
+async fn an_endless_pause_costs_one_notice() {
+    let (address, _) = receiver(vec![
+        (503, "retry-after", "18446744073709551615"),
+        (200, "x-a", "b"),
+    ])
+    .await;
+    let (notifications, kept, names) = start(&webhook("ops", &address));
+    for _ in 0..3 {
+        notifications.send(&names, failed());
+    }
+    notifications.finish(Duration::from_secs(10)).await;
+    assert_eq!(outcomes(&kept), [("failed", 1), ("sent", 1), ("sent", 1)]);
+}
+
+fn outcomes(kept: &Kept) -> Vec<(&'static str, u32)> {
+    let kept = guard(&kept.0);
+    let outcome = |record: &DeliveryRecord| match record.outcome {
+        DeliveryOutcome::Sent => ("sent", record.attempts),
+        DeliveryOutcome::Failed => ("failed", record.attempts),
+        DeliveryOutcome::NotSent => ("not sent", record.attempts),
+    };
+    kept.iter().map(outcome).collect()
+}
+
+#[tokio::test]
+async fn a_panic_costs_one_notice() {
+    let (address, seen) = receiver(vec![(200, "x-a", "b")]).await;
+    let text = webhook("ops", &address);
+    let (notifications, kept, names) = start(&text);
+    let name = &names[0];
+    let delivery = Delivery::notice(name, &targets(&text)[name], &failed(), &Redactor::default());
+    let lanes = &notifications.0.lanes;
+    lanes.enqueue(name.to_string(), delivery.panicking());
+    notifications.send(&names, failed());
+    notifications.finish(Duration::from_secs(10)).await;
+    assert_eq!(outcomes(&kept), [("failed", 1), ("sent", 1)]);
+    assert_eq!(guard(&seen).len(), 1);
+}
+
+#[tokio::test]
+async fn a_lane_whose_task_is_gone_has_a_successor() {
+    let (address, _) = receiver(vec![(200, "x-a", "b")]).await;
+    let (notifications, kept, names) = start(&webhook("ops", &address));
+    let (sender, queue) = tokio::sync::mpsc::channel(QUEUE);
+    drop(queue);
+    guard(notifications.0.lanes.open())
+        .as_mut()
+        .unwrap()
+        .insert(names[0].to_string(), sender);
+    notifications.send(&names, failed());
+    assert_eq!(notifications.dropped(), 0);
+    notifications.finish(Duration::from_secs(10)).await;
+    assert_eq!(outcomes(&kept), [("sent", 1)]);
+}
+
+/// What a configuration that is read again brings along.
+fn reload(notifications: &Notifications, text: &str) -> Arc<Kept> {
+    let (kept, redactor) = (Arc::new(Kept::default()), Redactor::default());
+    redactor.register(KEY);
+    notifications.reload_with(targets(text), redactor, kept.clone());
+    kept
+}
+
+#[tokio::test]
+async fn a_reload_loses_no_notice_and_keeps_their_order() {
+    let (address, seen) = receiver(vec![(503, "x-a", "b"), (200, "x-a", "b")]).await;
+    let text = webhook("ops", &address);
+    let (notifications, kept, names) = start(&text);
+    for job in ["first", "second"] {
+        let job = job.to_owned();
+        notifications.send(&names, Notice { job, ..failed() });
+    }
+    // `on` is another; where and how is the same, so that it is the same lane.
+    let after = reload(&notifications, &(text + "on = [\"failed\", \"started\"]\n"));
+    for kind in [NoticeKind::Started, NoticeKind::Succeeded] {
+        let job = "third".to_owned();
+        notifications.send(
+            &names,
+            Notice {
+                job,
+                kind,
+                ..failed()
+            },
+        );
+    }
+    notifications.finish(Duration::from_secs(10)).await;
+    let jobs: Vec<Value> = guard(&seen)
+        .iter()
+        .map(|(_, _, body)| serde_json::from_str::<Value>(body).unwrap()["job"].clone())
+        .collect();
+    assert_eq!(jobs, ["first", "first", "second", "third"]);
+    // The one that is told of now records what comes now.
+    assert_eq!(outcomes(&kept), []);
+    assert_eq!(outcomes(&after), [("sent", 2), ("sent", 1), ("sent", 1)]);
+}
+
+#[tokio::test]
+async fn a_target_that_is_told_in_another_way_waits_for_nothing_old() {
+    let (slow, _) = receiver(vec![(0, "x-a", "b")]).await;
+    let (quick, seen) = receiver(vec![(200, "x-a", "b")]).await;
+    let (notifications, _, names) = start(&(webhook("gone", &slow) + &webhook("ops", &slow)));
+    notifications.send(&names, failed());
+    let after = reload(&notifications, &webhook("ops", &quick));
+    let begun = Instant::now();
+    notifications.send(&names[1..], failed());
+    while guard(&seen).is_empty() {
+        assert!(begun.elapsed() < Duration::from_millis(900), "it waited");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // Those that were parted with have their own time, and the end waits for them.
+    notifications.finish(Duration::from_secs(10)).await;
+    assert!(begun.elapsed() >= Duration::from_secs(2));
+    let mut all = outcomes(&after);
+    all.sort_unstable();
+    assert_eq!(
+        all.iter().map(|(outcome, _)| *outcome).collect::<Vec<_>>(),
+        ["failed", "failed", "sent"]
+    );
 }
 
 #[tokio::test]
