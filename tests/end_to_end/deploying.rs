@@ -39,6 +39,16 @@ fn a_deployment_to_production_is_one_command() {
     for expected in ["orchestrator run deploy", "--after-backup"] {
         assert!(refused.stderr.contains(expected), "{}", refused.stderr);
     }
+    // Before there is any backup: a dry run makes none, and looks at none.
+    let dry = ["--dry-run", "--output", "json"];
+    let dry = run_job(&project, "deploy", &dry).expect_code(0).json();
+    let steps = dry["steps"].as_array().expect("steps");
+    let verify = steps.iter().find(|step| step["plugin"] == "verify");
+    assert!(
+        text(&verify.expect("a step")["result"]["skipped"]).contains("makes no backup"),
+        "{dry}"
+    );
+    assert_eq!(applied_or_none(&server), "none");
     let looked = run_job(&project, "pre-migrate", &["--output", "json"]).expect_code(0);
     let looked = looked.json();
     assert_eq!(looked["pending"].as_array().map(Vec::len), Some(4));

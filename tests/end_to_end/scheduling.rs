@@ -113,8 +113,8 @@ fn documents(file: &Path) -> Vec<Value> {
     serde_json::from_slice(&parsed.stdout).expect("JSON")
 }
 
-/// [daemon] grace as it is by default, what cancelled runs take to undo what they had begun, the last notices, the last answers.
-const STOP: u64 = 20 + 60 + 10 + 2;
+/// [daemon] grace as it is by default, what cancelled runs take to undo what they had begun, the last notices, their records, the last answers.
+const STOP: u64 = 20 + 60 + 10 + 10 + 2;
 
 #[test]
 fn deployments_leave_the_daemon_the_time_that_it_takes_to_stop() {

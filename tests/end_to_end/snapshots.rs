@@ -13,7 +13,7 @@ const AVAILABLE_INSTANCE: &str = "<DBInstanceStatus>available</DBInstanceStatus>
 const AVAILABLE_SNAPSHOT: &str = "<Status>available</Status>";
 
 /// An instance at the provider that stands for the server of `source`; nothing but the program knows that these are two.
-fn instance(moto: &Moto) {
+pub(crate) fn instance(moto: &Moto) {
     moto.rds(
         "CreateDBInstance",
         "DBInstanceIdentifier=qconnect-prod&DBInstanceClass=db.t3.medium&Engine=postgres&EngineVersion=15.4&AllocatedStorage=20\
@@ -22,7 +22,7 @@ fn instance(moto: &Moto) {
 }
 
 /// The snapshots at the provider that it has not made by its own schedule.
-fn manual(moto: &Moto) -> String {
+pub(crate) fn manual(moto: &Moto) -> String {
     moto.rds("DescribeDBSnapshots", "SnapshotType=manual")
 }
 
@@ -53,7 +53,7 @@ fn on_server(server: &PostgresServer, line: &str, endpoint: &str) -> Project {
     project
 }
 
-fn on_instance(server: &PostgresServer, endpoint: &str) -> Project {
+pub(crate) fn on_instance(server: &PostgresServer, endpoint: &str) -> Project {
     on_server(server, "instance = \"qconnect-prod\"", endpoint)
 }
 

@@ -303,6 +303,8 @@ pub(super) struct UnpublishedDraft {
     pub binding: String,
     pub storage: Arc<dyn Storage>,
     pub prefix: String,
+    /// It was a whole backup, whose deletion was asked for.
+    pub is_deletion: bool,
 }
 
 impl UnpublishedDraft {
@@ -313,20 +315,30 @@ impl UnpublishedDraft {
     }
 }
 
-/// What was begun and not published, and backups whose deletion was begun. Returns what could not be removed, each in one sentence.
+/// What was begun and not published, and backups whose deletion was begun. Returns what could not be removed, and what nobody
+/// knows of that was, each in one sentence.
 async fn remove_all(unpublished: &Unpublished, unfinished: &dyn Unfinished) -> Vec<String> {
     let mut leftovers = Vec::new();
     for draft in unpublished.take() {
-        let Err(error) = remove(&draft).await else {
-            unfinished.draft_closed(&draft.binding, &draft.prefix);
-            continue;
-        };
+        let is_unanswered = draft.is_deletion && is_whole(&draft).await;
+        let removed = remove(&draft).await;
         let UnpublishedDraft {
             binding,
             storage,
             prefix,
+            ..
         } = &draft;
         let location = storage.location();
+        let Err(error) = removed else {
+            unfinished.draft_closed(binding, prefix);
+            // The plugin does not know of it, so that nobody else tells.
+            if is_unanswered {
+                leftovers.push(format!(
+                    "the backup {prefix} in {location} is deleted: that was asked for, and answered by the storage at the end of the step alone"
+                ));
+            }
+            continue;
+        };
         leftovers.push(match is_whole(&draft).await {
             true => {
                 // Where the storage has said no, nothing is on its way that could still make half a backup of it.
@@ -464,6 +476,7 @@ mod tests {
                     Fault::Fail { calls: 1, kind },
                 )),
                 prefix: prefix.into(),
+                is_deletion: false,
             });
             let unfinished = Closed::default();
             let told = remove_all(&unpublished, &unfinished).await;

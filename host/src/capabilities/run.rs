@@ -149,7 +149,7 @@ impl StepContext {
         let may = match key {
             "backup" => self.grants.has_storage(StorageRight::Write),
             "snapshot" => self.grants.has_snapshots(SnapshotRight::Create),
-            "restore-command" | "snapshot-restore-command" | "proven" => false,
+            "restore-command" | "snapshot-restore-command" | "proven" | "fire" => false,
             _ => true,
         };
         if may {

@@ -162,6 +162,7 @@ impl HostStore for StepContext {
                 binding: binding.clone(),
                 storage: storage.clone(),
                 prefix: folder,
+                is_deletion: true,
             });
         }
         self.stop
@@ -193,6 +194,7 @@ impl HostStore for StepContext {
             binding: binding.clone(),
             storage: storage.clone(),
             prefix: prefix.clone(),
+            is_deletion: false,
         });
         self.keep(Draft {
             binding,

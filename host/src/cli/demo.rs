@@ -189,7 +189,8 @@ async fn step(
         &cancel,
         &Display::new(output),
     )
-    .await?;
+    .await?
+    .closed()?;
     match (&outcome.failure, outcome.record.status) {
         (None, Status::Succeeded) => Ok(outcome),
         (Some(failure), _) => Err(failure.clone().context(plugin)),

@@ -356,7 +356,9 @@ async fn status(
     let all = command.all || output.is_json();
     let mut request = request("status", &command.place, [("all", Some(all.into()))]);
     request.dry_run = true;
-    let outcome = jobs::run(project, request, &signals::cancellation()?, &Silent).await?;
+    let outcome = jobs::run(project, request, &signals::cancellation()?, &Silent)
+        .await?
+        .closed()?;
     if let Some(failure) = outcome.failure {
         return Err(failure);
     }

@@ -45,10 +45,13 @@ fn describe(command: &Command, parent: &str, page: &mut String) {
         .get_subcommands()
         .filter(|nested| nested.get_name() != "help" && !nested.is_hide_set())
         .collect();
-    if nested.is_empty() {
+    // Some that have others below them do something by themselves, too.
+    if nested.is_empty() || !command.is_subcommand_required_set() {
         let mut shown = command.clone().bin_name(&name);
         let usage = shown.render_usage().to_string();
+        // The lines below tell of the commands below it.
         let usage = usage.trim_start_matches("Usage: ").trim();
+        let usage = usage.lines().next().unwrap_or_default();
         page.push_str(&format!(
             "### {name}\n\n{}.\n\n`{usage}`\n\n",
             about(command)

@@ -138,7 +138,9 @@ async fn run_report_and_tell(
     if let Some(listeners) = &listeners {
         listeners.ended(project, &outcome).await;
     }
-    let reported = outcome.and_then(|outcome| report(project, &outcome, output, dry_run));
+    let reported = outcome
+        .and_then(RunOutcome::closed)
+        .and_then(|outcome| report(project, &outcome, output, dry_run));
     if let Some(listeners) = listeners {
         listeners.finish(&cancel).await;
     }

@@ -133,7 +133,9 @@ async fn list(
     output: &Output,
 ) -> Result<u8, Failure> {
     request.dry_run = true;
-    let outcome = jobs::run(project, request, &signals::cancellation()?, &Silent).await?;
+    let outcome = jobs::run(project, request, &signals::cancellation()?, &Silent)
+        .await?
+        .closed()?;
     if let Some(failure) = outcome.failure {
         return Err(failure);
     }

@@ -284,7 +284,7 @@ keys! {
     DAEMON_HOSTS = "daemon.hosts", Kind::Texts, None,
         "Names in the header Host that are answered on a loopback address besides localhost: of a proxy on this machine.";
     DAEMON_METRICS = "daemon.metrics", Kind::OneOf(&["open", "token"]), None,
-        "Whether /metrics asks for a token. Left out, it does where other machines reach it.";
+        "Whether /metrics asks for a token. Left out, it does where other machines reach it: at an address that is not loopback, or by the names in hosts.";
     DAEMON_TOKEN_SHA256 = "daemon.tokens.<name>.sha256", Kind::Text, None,
         "SHA-256 of a token for the HTTP API, as `orchestrator daemon token` prints it. The log calls whoever uses the token by this name.";
     DAEMON_TOKEN_ACCESS = "daemon.tokens.<name>.access", Kind::OneOf(&["read", "run"]), Some("read"),

@@ -77,7 +77,7 @@ pub struct Before {
     pub count: i64,
     /// The first of them.
     pub first: Timestamp,
-    /// The newest fire since then that was skipped.
+    /// The newest fire since then that was skipped, or is about to be.
     pub skipped: Option<Timestamp>,
 }
 
@@ -97,7 +97,7 @@ pub struct Claims {
 /// How many daemons may die at a fire before it is given up: a job that kills its daemon would kill them all.
 const DEATHS: i32 = 10;
 
-/// How far ahead of the server's clock a fire may be and still be claimed. A machine whose clock is wrong would claim what is due tomorrow,
+/// How far this machine's clock may be ahead of the server's where something is claimed. A machine whose clock is wrong would claim what is due tomorrow,
 /// for all others too.
 const AHEAD: Duration = Duration::from_secs(60);
 
@@ -151,7 +151,7 @@ impl Claims {
         // The log's rows outlive a restore over the database that holds both.
         let query = "WITH named AS (SELECT * FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS s(schedule, definition, place)), \
              seen AS (INSERT INTO orchestrator.schedules AS known (schedule, definition, since) \
-                 SELECT schedule, definition, $3::text::timestamptz FROM named \
+                 SELECT schedule, definition, least($3::text::timestamptz, clock_timestamp()) FROM named \
                  ON CONFLICT (schedule) DO UPDATE SET definition = EXCLUDED.definition, \
                      since = CASE WHEN known.definition = EXCLUDED.definition THEN known.since ELSE EXCLUDED.since END \
                  RETURNING schedule, since), \
@@ -182,23 +182,25 @@ impl Claims {
             .collect()
     }
 
-    /// Claims a fire. When the answer to an earlier attempt was lost, and not its row, the row's name says whose it is.
+    /// Claims a fire. When the answer to an earlier attempt was lost, and not its row, the row's name says whose it is, and its lease begins
+    /// again.
     pub async fn claim(
         &self,
         schedule: &str,
         fire: Timestamp,
         passed_over: u32,
     ) -> Result<Claimed, Failure> {
-        let query = "WITH claimed AS (INSERT INTO orchestrator.schedule_fires (schedule, fire, state, daemon, lease_until, passed_over) \
+        // By the clock, not by the fire: what a wrong clock takes for yesterday's may be due in a minute, and another daemon's to run.
+        let query = "WITH claimed AS (INSERT INTO orchestrator.schedule_fires AS f (schedule, fire, state, daemon, lease_until, passed_over) \
                  SELECT $1, $2::text::timestamptz, 'running', $3, clock_timestamp() + $4 * interval '1 second', $5 \
-                 WHERE $2::text::timestamptz <= clock_timestamp() + $6 * interval '1 second' \
-                 ON CONFLICT DO NOTHING RETURNING attempt) \
-             SELECT coalesce((SELECT attempt FROM claimed), (SELECT attempt FROM orchestrator.schedule_fires \
-                     WHERE schedule = $1 AND fire = $2::text::timestamptz AND daemon = $3 AND state = 'running' AND runs = 0)), \
-                 extract(epoch FROM $2::text::timestamptz - clock_timestamp())::float8";
+                 WHERE $7::text::timestamptz <= clock_timestamp() + $6 * interval '1 second' \
+                 ON CONFLICT (schedule, fire) DO UPDATE SET lease_until = EXCLUDED.lease_until \
+                     WHERE f.daemon = EXCLUDED.daemon AND f.state = 'running' AND f.runs = 0 RETURNING attempt) \
+             SELECT (SELECT attempt FROM claimed), extract(epoch FROM $7::text::timestamptz - clock_timestamp())::float8";
         let asked = Instant::now();
-        let (fire_text, lease, ahead) = (
+        let (fire_text, now, lease, ahead) = (
             fire.to_string(),
+            Timestamp::now().to_string(),
             self.lease.as_secs_f64(),
             AHEAD.as_secs_f64(),
         );
@@ -214,6 +216,7 @@ impl Claims {
                     (&lease, Type::FLOAT8),
                     (&passed_over, Type::INT4),
                     (&ahead, Type::FLOAT8),
+                    (&now, Type::TEXT),
                 ],
             )
             .await?;
@@ -229,7 +232,7 @@ impl Claims {
                 passed_over,
                 asked,
             })),
-            Some((None, early)) if early > ahead => Err(is_ahead(fire, early)),
+            Some((None, early)) if early > ahead => Err(is_ahead(early)),
             _ => Ok(Claimed::Theirs),
         }
     }
@@ -254,7 +257,7 @@ impl Claims {
         let query = format!(
             "SELECT count(*), to_char(min(b.fire) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), \
                  to_char((SELECT max(s.fire) FROM orchestrator.schedule_fires AS s WHERE s.schedule = $1 AND s.fire > min(b.fire) \
-                     AND s.fire < $2::text::timestamptz AND s.state = 'skipped') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') \
+                     AND s.fire < $2::text::timestamptz AND s.state IN ('skipped', 'running')) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') \
              FROM (SELECT fire FROM orchestrator.schedule_fires \
                  WHERE schedule = $1 AND state = 'running' AND fire < $2::text::timestamptz ORDER BY fire LIMIT {QUEUE} + 1) AS b"
         );
@@ -389,11 +392,11 @@ impl Claims {
         );
         let given_up = self.server.query(&given_up, &gone).await?;
         let asked = Instant::now();
-        // A fire that its daemon has let go of has killed nobody.
+        // A fire that its daemon has let go of has killed nobody, nor has one that was never begun.
         let taken = format!(
             "WITH gone AS (SELECT f.schedule, f.fire FROM orchestrator.schedule_fires AS f WHERE {GONE} ORDER BY f.fire LIMIT $6 FOR UPDATE SKIP LOCKED), \
              taken AS (UPDATE orchestrator.schedule_fires AS f SET daemon = $5, attempt = f.attempt + 1, lease_until = clock_timestamp() + $2 * interval '1 second', \
-                 deaths = f.deaths + (f.lease_until > '-infinity')::int \
+                 deaths = f.deaths + (f.lease_until > '-infinity' AND f.run_id IS NOT NULL)::int \
                  FROM gone WHERE f.schedule = gone.schedule AND f.fire = gone.fire RETURNING f.*), \
              closed AS (UPDATE orchestrator.deployment_log AS l SET status = 'interrupted', finished = greatest(l.started, clock_timestamp()), \
                  error_message = '{INTERRUPTED}', error = jsonb_build_object('kind', 'interrupted', 'message', '{INTERRUPTED}'), \
@@ -487,11 +490,11 @@ fn claimed(row: &Row, asked: Instant) -> Result<Claim, Failure> {
     })
 }
 
-fn is_ahead(fire: Timestamp, early: f64) -> Failure {
+fn is_ahead(early: f64) -> Failure {
     let early = jiff::SignedDuration::from_secs(early as i64);
     Failure::new(
         FailureKind::Conflict,
-        format!("this machine's clock is ahead: for the database of the log, the fire at {fire} is due in {early:#}"),
+        format!("this machine's clock is ahead of that of the log's database by {early:#}"),
     )
     .hint("set the clock of this machine, or of the database's, by NTP; nothing is claimed until they agree to a minute")
 }

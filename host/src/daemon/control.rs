@@ -84,7 +84,7 @@ pub struct Schedules {
     pub schedules: Vec<ScheduleStatus>,
     /// Each file that could not be read, in one sentence. What it said before still holds.
     pub problems: Vec<String>,
-    /// Why what is told of fires may be old: the database of the log does not answer.
+    /// Why what is told of fires may be old, or is not known yet: the database of the log does not answer.
     pub incomplete: Option<String>,
 }
 
@@ -113,8 +113,8 @@ pub struct ScheduleStatus {
     pub due: Option<Timestamp>,
     /// The last fire, whichever daemon took it.
     pub last: Option<Fire>,
-    /// Fires that nobody took when they were due, since the log knows this schedule.
-    pub missed: u64,
+    /// Fires that nobody took when they were due, since the log knows this schedule; null until its database has answered.
+    pub missed: Option<u64>,
 }
 
 /// A fire that was taken.

@@ -1,34 +1,32 @@
 //! One fire, from its claim to its end: jitter, overlap, a turn, the run, and again when it failed.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+mod lateness;
+mod watch;
+
 use std::time::Duration;
 
-use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::claims::{Before, Claim, Ending, GIVEN_UP, QUEUE};
+use super::claims::{Before, Claim, Ending, QUEUE};
 use super::decision;
 use super::held::Hold;
-use super::running::Interest;
+use super::running::{AGAIN, Patient, RECORDED_WITHIN};
 use super::{Daemon, Loaded};
 use crate::deployment_log::{RunRecord, Status, Trigger};
 use crate::failure::{Failure, FailureKind};
-use crate::jobs::{self, RunRequest};
+use crate::jobs::{self, RunOutcome, RunRequest};
 use crate::notifications::{Audience, Phase, how_it_failed};
 use crate::schedules::{Missed, Overlap, Schedule};
+use lateness::Delayed;
+pub(super) use lateness::{given_up, is_left_late, missed, run_late, stale};
+use watch::FireWatch;
 
-/// How long a run that could not even be recorded (a full disk) is tried again.
-const RECORDED_WITHIN: Duration = Duration::from_secs(3600);
-/// How often it is tried, and how often an earlier fire of the schedule is looked for.
-const AGAIN: Duration = Duration::from_secs(5);
+/// How often an earlier fire of the schedule is looked for.
 const LOOK: Duration = Duration::from_secs(1);
-/// A fire that has waited so long for an earlier one, or for its turn, or is skipped for one that is so much older, is an alarm.
-const LATE_START: SignedDuration = SignedDuration::from_mins(15);
 
 /// How the work on a fire ended.
 #[derive(Debug)]
@@ -96,51 +94,25 @@ impl Firing<'_> {
                 Err(outcome) => return outcome,
             };
             let is_last = runs + 1 >= self.schedule.retry.attempts;
-            let watch = FireWatch {
-                firing: self,
-                hold,
-                is_last,
-                is_settled: AtomicBool::new(false),
-                is_told: AtomicBool::new(false),
-                is_unclaimed: AtomicBool::new(false),
-                closed: Mutex::new(None),
-            };
-            let cancel = self.daemon.kill.child_token();
-            let lost = hold.lost.clone();
-            let cancelled = cancel.clone();
-            // A fire that is another daemon's must not be run by two.
-            let guard = tokio::spawn(async move {
-                lost.cancelled().await;
-                cancelled.cancel();
-            });
-            let run = self
-                .daemon
-                .runs
-                .run(
-                    &self.loaded.project,
-                    self.request(claim.fire),
-                    Some(self.schedule.name.to_string()),
-                    cancel,
-                    &watch,
-                )
-                .await;
-            guard.abort();
+            let watch = FireWatch::new(self, hold, is_last);
+            let run = self.run(hold, &watch).await;
             drop(turn);
-            let record = match (run, watch.closed()) {
+            let record = match run {
                 // Nothing has been done: the database went away in this moment.
-                _ if watch.is_unclaimed.load(Ordering::Relaxed) => {
-                    match self.waited(hold, AGAIN).await {
-                        true => continue,
-                        false => return self.cut(hold),
+                _ if watch.is_unclaimed() => match self.waited(hold, AGAIN).await {
+                    true => continue,
+                    false => return self.cut(hold),
+                },
+                Ok(RunOutcome {
+                    record, unclosed, ..
+                }) => {
+                    // It is over, and somebody has to hear how.
+                    if let Some(failure) = unclosed {
+                        warn!(schedule = %self.schedule.name, run = %record.run_id, "{failure}; the next start closes the record");
                     }
-                }
-                (Ok(outcome), _) => outcome.record,
-                // It is over, and somebody has to hear how, though its record could not be closed.
-                (Err(failure), Some(record)) => {
-                    warn!(schedule = %self.schedule.name, run = %record.run_id, "{failure}; the next start closes the record");
                     record
                 }
-                (Err(failure), None) => {
+                Err(failure) => {
                     warn!(schedule = %self.schedule.name, "the run could not be recorded, so it was not begun: {failure}");
                     let since = *unrecorded.get_or_insert_with(|| {
                         self.alarm(claim.fire, &failure);
@@ -164,8 +136,9 @@ impl Firing<'_> {
             // over: somebody has to hear of it, most of all when it has failed by that.
             let is_over = ending.is_some() && record.status != Status::Cancelled;
             // A fire that has ended has no lease to renew any more: that is no sign of another daemon.
-            let is_settled = watch.is_settled.load(Ordering::Relaxed);
-            if !is_settled && (hold.taken.is_cancelled() || hold.lost.is_cancelled() && !is_over) {
+            if !watch.is_settled()
+                && (hold.taken.is_cancelled() || hold.lost.is_cancelled() && !is_over)
+            {
                 return Outcome::Lost;
             }
             let before = match record.status {
@@ -177,7 +150,7 @@ impl Firing<'_> {
                 }
                 _ => None,
             };
-            if !watch.is_told.load(Ordering::Relaxed) {
+            if !watch.is_told() {
                 self.tell_end(&record, claim.fire, ending.is_some(), before);
             }
             if let Some(ending) = ending {
@@ -197,6 +170,24 @@ impl Firing<'_> {
                 return self.cut(hold);
             }
         }
+    }
+
+    /// Runs the job once, for as long as the fire is this daemon's.
+    async fn run(&self, hold: &Hold<'_>, watch: &FireWatch<'_>) -> Result<RunOutcome, Failure> {
+        let cancel = self.daemon.kill.child_token();
+        let (lost, cancelled) = (hold.lost.clone(), cancel.clone());
+        // A fire that is another daemon's must not be run by two.
+        let guard = tokio::spawn(async move {
+            lost.cancelled().await;
+            cancelled.cancel();
+        });
+        let request = self.request(hold.claim.fire);
+        let schedule = Some(self.schedule.name.to_string());
+        let project = &self.loaded.project;
+        let runs = &self.daemon.runs;
+        let run = runs.run(project, request, schedule, cancel, watch).await;
+        guard.abort();
+        run
     }
 
     /// Waits until a run may begin: there is room for one, and the database of the log says that the fire is this daemon's.
@@ -307,36 +298,22 @@ impl Firing<'_> {
 
     /// Why a fire is skipped. That an earlier one takes much longer than it should is told once for each of these.
     fn overlap(&self, fire: Timestamp, before: &Before) -> Failure {
-        let name = &self.schedule.name;
-        let reason = match self.schedule.overlap {
-            Overlap::Skip => Failure::new(
-                FailureKind::Conflict,
-                format!(
-                    "the fire of {name} at {} is still being worked on",
-                    before.first
-                ),
-            )
-            .hint("with overlap = \"queue\" it would have waited"),
-            Overlap::Queue => Failure::limit(format!(
-                "{QUEUE} fires of {name} wait already, for the one at {}",
-                before.first
-            ))
-            .hint("see what that run waits for; a `timeout` in the schedule would end it"),
-        };
-        let is_long = |fire: Timestamp| fire.duration_since(before.first) >= LATE_START;
-        if is_long(fire) && !before.skipped.is_some_and(is_long) {
+        let reason = lateness::overlapping(self.schedule, before);
+        if lateness::is_unheard_overlap(fire, before) {
             self.alarm(fire, &reason);
         }
         reason
     }
 
     async fn skip(&self, hold: &Hold<'_>, reason: Failure) -> Outcome {
-        let message = reason.to_string();
-        self.record_skipped(hold, reason).await;
-        Outcome::Ended(Ending {
+        let ending = Ending {
             status: Status::Skipped,
-            message: Some(message),
-        })
+            message: Some(reason.to_string()),
+        };
+        // First, so that no later fire takes this one for being worked on while there is no room for its record.
+        self.settle(hold, &ending).await;
+        self.record_skipped(hold, reason).await;
+        Outcome::Ended(ending)
     }
 
     /// A fire that nobody runs any more: recorded, and told.
@@ -358,7 +335,13 @@ impl Firing<'_> {
         warn!(schedule = %self.schedule.name, fire = %fire, "not run: {reason}");
         let begun = Instant::now();
         loop {
-            let skipped = jobs::skip(&self.loaded.project, self.request(fire), reason.clone());
+            let patient = Patient::new(&self.daemon.kill);
+            let skipped = async {
+                // Never closed.
+                let _place = self.daemon.skips.acquire().await;
+                let request = self.request(fire);
+                jobs::skip(&self.loaded.project, request, reason.clone(), &patient).await
+            };
             let Err(failure) = skipped.await else { return };
             warn!(schedule = %self.schedule.name, fire = %fire, "a fire that was not run could not be recorded: {failure}");
             tokio::select! {
@@ -448,205 +431,11 @@ impl Firing<'_> {
 
     fn audience(&self, fire: Timestamp) -> Audience<'_> {
         Audience {
-            notifications: self.daemon.notifications(),
+            notifications: self.daemon.notifications.clone(),
             targets: &self.schedule.notify,
             ping: self.schedule.ping.as_ref(),
             schedule: Some(self.schedule.name.as_str()),
             fire: Some(fire),
-        }
-    }
-}
-
-/// Why somebody is told of a fire that runs late, or of which a later one runs in its place.
-pub(super) fn run_late(claim: &Claim, overdue: Timestamp, now: Timestamp) -> Failure {
-    let late = jiff::SignedDuration::from_secs(now.duration_since(overdue).as_secs());
-    let is_itself = claim.fire == overdue;
-    let how = match is_itself {
-        true => "it runs now".to_owned(),
-        false => format!("the one at {} runs in its place", claim.fire),
-    };
-    // One that is stood in for is counted with those before it.
-    let others = match claim.passed_over - i32::from(!is_itself) {
-        ..=0 => String::new(),
-        1 => ", and for one before it".to_owned(),
-        count => format!(", and for {count} before it"),
-    };
-    Failure::new(
-        FailureKind::Timeout,
-        format!("it was found {late:#} late; {how}{others}"),
-    )
-}
-
-/// Why nobody runs a fire again.
-pub(super) fn given_up() -> Failure {
-    Failure::limit(GIVEN_UP)
-        .hint("look into the logs of those daemons for what killed them, then run the job by hand")
-}
-
-/// Why a fire that its daemon has left is not run: the rule `missed`, or a schedule that is another one now.
-pub(super) fn stale(
-    schedule: &Schedule,
-    claim: &Claim,
-    since: Timestamp,
-    now: Timestamp,
-) -> Option<Failure> {
-    if claim.fire < since {
-        return Some(Failure::new(
-            FailureKind::Conflict,
-            format!(
-                "its daemon has left the fire of {} at {}, and the schedule has changed since",
-                schedule.name, claim.fire
-            ),
-        ));
-    }
-    let is_late = now.duration_since(claim.fire) > decision::ON_TIME;
-    (is_late && schedule.missed == Missed::Skip).then(|| missed(schedule, claim, now))
-}
-
-/// Tells of a fire that has waited for long, once.
-struct Delayed<'a> {
-    firing: &'a Firing<'a>,
-    fire: Timestamp,
-    why: &'static str,
-    is_told: bool,
-}
-
-impl<'a> Delayed<'a> {
-    fn new(firing: &'a Firing<'a>, fire: Timestamp, why: &'static str) -> Self {
-        Self {
-            firing,
-            fire,
-            why,
-            is_told: false,
-        }
-    }
-
-    /// Its time, with what it waits by itself.
-    fn late(&self) -> SignedDuration {
-        let jitter = decision::jitter(self.firing.schedule, self.fire);
-        let jitter = SignedDuration::try_from(jitter).unwrap_or(SignedDuration::MAX);
-        Timestamp::now()
-            .duration_since(self.fire)
-            .saturating_sub(jitter)
-    }
-
-    fn is_due(&self) -> bool {
-        !self.is_told && self.late() >= LATE_START
-    }
-
-    /// Never, when it was told.
-    async fn due(&self) {
-        if self.is_told {
-            return std::future::pending().await;
-        }
-        let wait = Duration::try_from(LATE_START.saturating_sub(self.late()));
-        tokio::time::sleep(wait.unwrap_or(Duration::ZERO)).await;
-    }
-
-    fn tell(&mut self) {
-        self.is_told = true;
-        let reason = format!(
-            "it has waited for {} min: {}",
-            LATE_START.as_mins(),
-            self.why
-        );
-        self.firing
-            .alarm(self.fire, &Failure::new(FailureKind::Timeout, reason));
-    }
-}
-
-/// Why a fire was not run.
-pub(super) fn missed(schedule: &Schedule, claim: &Claim, now: Timestamp) -> Failure {
-    let late = now.duration_since(claim.fire);
-    let late = jiff::SignedDuration::from_secs(late.as_secs());
-    let others = match claim.passed_over {
-        0 => String::new(),
-        1 => ", nor was one before it".to_owned(),
-        count => format!(", nor were {count} before it"),
-    };
-    Failure::new(
-        FailureKind::Timeout,
-        format!(
-            "the fire of {} at {} was found {late:#} late, and was not run{others}",
-            schedule.name, claim.fire
-        ),
-    )
-    .hint("with missed = \"once\" it would have been run then")
-}
-
-/// Keeps the claim's row beside the run's record.
-struct FireWatch<'a> {
-    firing: &'a Firing<'a>,
-    hold: &'a Hold<'a>,
-    is_last: bool,
-    is_settled: AtomicBool,
-    is_told: AtomicBool,
-    /// The database of the log went away before it could say that the run may begin.
-    is_unclaimed: AtomicBool,
-    /// The record as it was to be closed.
-    closed: Mutex<Option<RunRecord>>,
-}
-
-impl FireWatch<'_> {
-    fn closed(&self) -> Option<RunRecord> {
-        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        closed.take()
-    }
-}
-
-#[async_trait]
-impl Interest for FireWatch<'_> {
-    async fn began(&self, record: &RunRecord) -> Result<(), Failure> {
-        match self
-            .firing
-            .daemon
-            .claims
-            .began(&self.hold.claim, record.run_id)
-            .await
-        {
-            Ok(true) => {
-                self.firing.audience(self.hold.claim.fire).began(record);
-                Ok(())
-            }
-            Ok(false) => {
-                self.hold.lost.cancel();
-                Err(Failure::cancelled())
-            }
-            Err(failure) => {
-                self.is_unclaimed.store(true, Ordering::Relaxed);
-                Err(failure.context("noting which run answers for the fire"))
-            }
-        }
-    }
-
-    /// First the fire, then the record: a daemon that dies in between leaves a fire that nobody runs again.
-    async fn closing(&self, record: &RunRecord) {
-        if self.is_unclaimed.load(Ordering::Relaxed) {
-            return;
-        }
-        let closed = Some(record.clone());
-        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = closed;
-        let ending = self.firing.ending(record, self.is_last);
-        // Whoever is to hear of a failure does not wait for a database that may be what has failed.
-        if matches!(record.status, Status::Failed | Status::Refused)
-            && ending.is_some()
-            && !self.hold.taken.is_cancelled()
-        {
-            let fire = self.hold.claim.fire;
-            self.firing.tell_end(record, fire, true, None);
-            self.is_told.store(true, Ordering::Relaxed);
-        }
-        if self.hold.lost.is_cancelled() {
-            return;
-        }
-        if let Some(ending) = ending {
-            let settled = tokio::time::timeout(
-                self.firing.daemon.claims.lease(),
-                self.firing.settle(self.hold, &ending),
-            );
-            if settled.await == Ok(true) {
-                self.is_settled.store(true, Ordering::Relaxed);
-            }
         }
     }
 }

@@ -19,7 +19,7 @@ use super::control::{
 use super::running::Interest;
 use super::{Daemon, Loaded};
 use crate::config::{Config, HttpSettings, Name, Step};
-use crate::deployment_log::{Page, RunRecord, Status, Trigger};
+use crate::deployment_log::{RunRecord, Status, Trigger};
 use crate::failure::{Failure, FailureKind};
 use crate::jobs::{Project, RunRequest};
 use crate::notifications::Audience;
@@ -27,12 +27,12 @@ use crate::schedules::Schedule;
 
 /// How many of a schedule's next fires are told.
 const NEXT: usize = 5;
+/// Why nothing is known of fires yet.
+const UNANSWERED: &str = "the database of the log has not answered yet";
 /// Runs of the API that may wait for their turn.
 const WAITING: usize = 100;
 /// The loop turns every two seconds, and waits for a server that does not answer.
 const STUCK: Duration = Duration::from_secs(60);
-/// Records that are looked through for the run before: most jobs have some that were cancelled or skipped.
-const BEFORE: usize = 50;
 
 /// A daemon that is running.
 #[derive(Clone)]
@@ -54,21 +54,26 @@ impl Control for Handle {
             self.0.observatory.fires(&loaded.project),
             self.0.observatory.runs(&loaded.project),
         );
+        let is_known = fires.value.is_some();
         let known = fires.value.unwrap_or_default();
         let answered = runs.value.unwrap_or_default().fires;
         let schedules = loaded.schedules.values().map(|schedule| {
             let name = schedule.name.as_str();
-            status(
-                schedule,
-                known.get(name),
-                answered.get(name).copied(),
-                loaded.at,
-            )
+            ScheduleStatus {
+                missed: is_known.then(|| known.get(name).map_or(0, |known| known.missed)),
+                ..status(
+                    schedule,
+                    known.get(name),
+                    answered.get(name).copied(),
+                    loaded.at,
+                )
+            }
         });
+        let why = fires.failure.map(|failure| failure.to_string());
         Schedules {
             schedules: schedules.collect(),
             problems: loaded.problems.clone(),
-            incomplete: fires.failure.map(|failure| failure.to_string()),
+            incomplete: why.or_else(|| (!is_known).then(|| UNANSWERED.to_owned())),
         }
     }
 
@@ -145,7 +150,12 @@ impl Control for Handle {
                 .run(&loaded.project, request, None, cancel, &waits)
                 .await;
             match run {
-                Ok(outcome) => waits.tell(&loaded, &outcome.record).await,
+                Ok(outcome) => {
+                    if let Some(failure) = &outcome.unclosed {
+                        warn!(run = %outcome.record.run_id, "{failure}; the next start closes the record");
+                    }
+                    waits.tell(&loaded, &outcome.record).await;
+                }
                 Err(failure) => match waits.recorded.lock().await.take() {
                     // Whoever asked may have gone.
                     Some(recorded) => drop(recorded.send(Err(failure))),
@@ -219,7 +229,7 @@ fn status(
                 status: last.status,
                 run: last.run,
             }),
-        missed: known.map_or(0, |known| known.missed),
+        missed: None,
     }
 }
 
@@ -274,7 +284,7 @@ impl InTurn<'_> {
         }
         match record.status {
             Status::Succeeded => {
-                let before = before(&loaded.project, record).await;
+                let before = loaded.project.outcome_before(record).await;
                 self.audience().succeeded(record, before);
             }
             _ => self.audience().failed(record),
@@ -283,29 +293,13 @@ impl InTurn<'_> {
 
     fn audience(&self) -> Audience<'_> {
         Audience {
-            notifications: self.daemon.notifications(),
+            notifications: self.daemon.notifications.clone(),
             targets: &self.targets,
             ping: None,
             schedule: None,
             fire: None,
         }
     }
-}
-
-/// How the last run of the job before this one ended that was run to an end.
-async fn before(project: &Project, record: &RunRecord) -> Option<Status> {
-    let page = Page {
-        limit: BEFORE,
-        before: Some(record.run_id),
-        job: Some(record.job.clone()),
-        ..Page::default()
-    };
-    let connection = project.log_connection().await.and_then(Result::ok);
-    let client = connection.as_ref().map(|connection| &connection.client);
-    let runs = project.log.page(&page, client).await.ok()?;
-    let ends = [Status::Succeeded, Status::Failed, Status::Refused];
-    let mut ended = runs.iter().map(|run| run.status);
-    ended.find(|status| ends.contains(status))
 }
 
 #[async_trait]

@@ -35,7 +35,7 @@ pub struct Loaded {
     pub at: jiff::Timestamp,
     /// Tokens that are gone from a file that cannot be used otherwise.
     revoked: BTreeSet<Name>,
-    signature: Signature,
+    seen: Seen,
     /// The configuration could not be read, which may pass by itself (a secret's file, a folder on the network): when that was.
     failed: Option<Instant>,
 }
@@ -43,15 +43,25 @@ pub struct Loaded {
 /// How soon a configuration that could not be read is tried again, though no file has changed.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// The files as they lie: when one of them is another, all are read again.
-type Signature = Vec<(PathBuf, Option<SystemTime>, u64)>;
+/// The files as they lay before they were read: when one of them is another, all are read again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    /// What lies in the folder of schedules.
+    folder: BTreeMap<PathBuf, FileState>,
+    /// What was read: the configuration, schedules, and the files that hold their secrets.
+    read: BTreeMap<PathBuf, FileState>,
+}
+
+/// When a file was written, and its size in bytes; none of one that is not there.
+type FileState = Option<(SystemTime, u64)>;
 
 impl Loaded {
     /// The first time, a broken configuration is an error; a broken schedule is not.
     pub fn first(loader: &dyn Loader) -> Result<Self, Failure> {
         let config = loader.config()?;
-        let signature = signature(&config);
+        let seen = Seen::of(&config.schedules, config.files());
         let schedules = Schedules::read(&config);
+        let seen = seen.of_what_was_read(config.files().into_iter().chain(schedules.files.clone()));
         let problems = schedules
             .problems
             .iter()
@@ -63,14 +73,14 @@ impl Loaded {
             problems,
             at: jiff::Timestamp::now(),
             revoked: BTreeSet::new(),
-            signature,
+            seen,
             failed: None,
         })
     }
 
     /// Reads everything again.
     pub fn again(&self, loader: &dyn Loader) -> Self {
-        let signature = signature(&self.project.config);
+        let seen = self.look_again();
         let read = loader.config().and_then(|config| loader.project(config));
         let project = match read {
             Ok(project) => Arc::new(project),
@@ -99,7 +109,7 @@ impl Loaded {
                     )],
                     at: self.at,
                     revoked,
-                    signature,
+                    seen,
                     failed: Some(Instant::now()),
                 };
             }
@@ -110,6 +120,8 @@ impl Loaded {
             );
         }
         let read = Schedules::read(&project.config);
+        let files = project.config.files().into_iter();
+        let seen = seen.of_what_was_read(files.chain(read.files.clone()));
         let broken: Vec<PathBuf> = read
             .problems
             .iter()
@@ -147,7 +159,7 @@ impl Loaded {
             problems,
             at: jiff::Timestamp::now(),
             revoked: BTreeSet::new(),
-            signature,
+            seen,
             failed: is_unread.then(Instant::now),
         }
     }
@@ -212,8 +224,12 @@ impl Loaded {
 
     /// Whether a file has changed since it was read, or could not be read then.
     pub fn is_stale(&self) -> bool {
-        self.failed.is_some_and(|at| at.elapsed() >= AGAIN)
-            || signature(&self.project.config) != self.signature
+        self.failed.is_some_and(|at| at.elapsed() >= AGAIN) || self.look_again() != self.seen
+    }
+
+    fn look_again(&self) -> Seen {
+        let read = self.seen.read.keys().cloned();
+        Seen::of(&self.project.config.schedules, read)
     }
 
     /// The steps of a job; none of one that is gone, which then fails by that.
@@ -248,18 +264,33 @@ fn shared(read: Schedules) -> BTreeMap<Name, Arc<Schedule>> {
         .collect()
 }
 
-fn signature(config: &Config) -> Signature {
-    let listed = std::fs::read_dir(&config.schedules)
-        .into_iter()
-        .flatten()
-        .flatten();
-    let mut files: Vec<PathBuf> = listed.map(|entry| entry.path()).collect();
-    files.sort();
-    files.extend(config.file.clone());
+impl Seen {
+    fn of(schedules: &Path, read: impl IntoIterator<Item = PathBuf>) -> Self {
+        let listed = std::fs::read_dir(schedules).into_iter().flatten().flatten();
+        Self {
+            folder: states(listed.map(|entry| entry.path())),
+            read: states(read),
+        }
+    }
+
+    /// Afterwards it is known which files were read. Those that nobody expected are as they lie now.
+    fn of_what_was_read(mut self, files: impl IntoIterator<Item = PathBuf>) -> Self {
+        let mut read = states(files);
+        for (file, state) in &mut read {
+            let before = self.read.remove(file);
+            if let Some(before) = before.or_else(|| self.folder.get(file).copied()) {
+                *state = before;
+            }
+        }
+        Self { read, ..self }
+    }
+}
+
+fn states(files: impl IntoIterator<Item = PathBuf>) -> BTreeMap<PathBuf, FileState> {
     let state = |file: PathBuf| {
-        let data = std::fs::metadata(&file).ok();
-        let size = data.as_ref().map_or(0, std::fs::Metadata::len);
-        (file, data.and_then(|data| data.modified().ok()), size)
+        let found = std::fs::metadata(&file).ok();
+        let state = found.and_then(|found| Some((found.modified().ok()?, found.len())));
+        (file, state)
     };
     files.into_iter().map(state).collect()
 }

@@ -5,7 +5,7 @@
 //! scheduler    the loop: what is due (decision, a pure function), who has it (claims), off it goes (fires)
 //! claims       a row a fire in PostgreSQL, with a lease: several daemons never run one twice
 //! held         the leases of this daemon, renewed together
-//! fires        one fire, from its claim to its end: jitter, overlap, turn, run, retry
+//! fires        one fire, from its claim to its end: jitter, overlap, turn, run, retry; lateness: what is said when it is late
 //! running      the runs under way: turns, progress, cancellation
 //! control      what HTTP and metrics ask
 //! standing     what the log's database says of schedules and jobs, for whoever shows it
@@ -61,6 +61,12 @@ const UNDOING: Duration = Duration::from_secs(60);
 const SWEEP: Duration = Duration::from_secs(600);
 const SWEEP_LIMIT: Duration = Duration::from_secs(3600);
 
+/// How often it tells that it lives while it waits for its end.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// Records of fires that are not run, at a time.
+const SKIPS: usize = 2;
+
 /// At the end: how long notices may take that are on their way, and answers.
 const LAST_NOTICES: Duration = Duration::from_secs(10);
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
@@ -74,7 +80,7 @@ pub struct Daemon {
     observatory: Observatory,
     runs: Runs,
     tasks: TaskTracker,
-    notifications: RwLock<Notifications>,
+    notifications: Notifications,
     /// Nothing new begins.
     stop: CancellationToken,
     /// What runs is cancelled.
@@ -85,6 +91,8 @@ pub struct Daemon {
     is_scheduling: AtomicBool,
     /// Somebody has died: look for what was left.
     sweep: tokio::sync::Notify,
+    /// How many fires that are not run are recorded at a time: each writes to the log's table, too.
+    skips: tokio::sync::Semaphore,
 }
 
 /// What a process tells its daemon.
@@ -130,9 +138,9 @@ impl Daemon {
             loaded: RwLock::new(loaded),
             held: Held::default(),
             observatory: Observatory::default(),
-            runs: Runs::new(settings.max_concurrent_jobs as usize),
+            runs: Runs::new(settings.max_concurrent_jobs as usize, signals.kill.clone()),
             tasks: TaskTracker::new(),
-            notifications: RwLock::new(notifications),
+            notifications,
             stop: signals.stop.clone(),
             kill: signals.kill.clone(),
             settings,
@@ -140,6 +148,7 @@ impl Daemon {
             begun: std::time::Instant::now(),
             is_scheduling: AtomicBool::new(false),
             sweep: tokio::sync::Notify::new(),
+            skips: tokio::sync::Semaphore::new(SKIPS),
         });
         let manager = ServiceManager::from_environment();
         let background = CancellationToken::new();
@@ -158,7 +167,7 @@ impl Daemon {
         }
         scheduler::turn(&daemon, loader.as_ref(), &signals, &manager).await;
         daemon.finish(&manager).await;
-        daemon.notifications().finish(LAST_NOTICES).await;
+        daemon.notifications.clone().finish(LAST_NOTICES).await;
         if let Some(server) = server {
             server.stop(LAST_ANSWERS).await;
         }
@@ -179,13 +188,6 @@ impl Daemon {
             .clone()
     }
 
-    fn notifications(&self) -> Notifications {
-        self.notifications
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
-    }
-
     /// What runs may end by itself for the grace time; then it is cancelled, recorded, and its fire let go.
     async fn finish(&self, manager: &ServiceManager) {
         manager.stopping();
@@ -200,6 +202,7 @@ impl Daemon {
         let over = tokio::select! {
             over = tokio::time::timeout(self.settings.grace, self.tasks.wait()) => over.is_ok(),
             () = self.kill.cancelled() => false,
+            () = self.beat(manager) => false,
         };
         if over {
             return;
@@ -208,13 +211,24 @@ impl Daemon {
             warn!(run = %run.run, "{} is cancelled, for the daemon is stopping", run.job);
         }
         self.kill.cancel();
-        if tokio::time::timeout(UNDOING, self.tasks.wait())
-            .await
-            .is_err()
-        {
+        let over = tokio::select! {
+            over = tokio::time::timeout(UNDOING, self.tasks.wait()) => over.is_ok(),
+            () = self.beat(manager) => false,
+        };
+        if !over {
             warn!(
                 "runs are still under way after {UNDOING:?}; the next start closes their records"
             );
+        }
+    }
+
+    /// Tells that the daemon lives while it waits for its end. Never ends.
+    async fn beat(&self, manager: &ServiceManager) {
+        let mut often = tokio::time::interval(BEAT);
+        loop {
+            often.tick().await;
+            self.turned();
+            manager.alive();
         }
     }
 
@@ -271,6 +285,8 @@ async fn sweep(daemon: Arc<Daemon>, end: CancellationToken) {
             for warning in jobs::share_log(&loaded.project).await {
                 debug!("{warning}");
             }
+            // After a reload nobody else has it, with a history of its own.
+            drop(loaded);
             tokio::select! {
                 () = tokio::time::sleep(SWEEP) => {}
                 () = daemon.sweep.notified() => {}

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 use uuid::Uuid;
 
 use super::control::{Event, RunningRun, StepProgress, What};
@@ -21,10 +22,15 @@ use crate::transfer::Progress;
 const EVENTS: usize = 1024;
 /// How often the progress of steps is told, where anybody listens.
 pub(super) const TOLD: Duration = Duration::from_secs(1);
+/// How long what cannot be recorded (a full disk) is tried again, and how often.
+pub(super) const RECORDED_WITHIN: Duration = Duration::from_secs(3600);
+pub(super) const AGAIN: Duration = Duration::from_secs(5);
 
 /// All runs of this daemon.
 #[derive(Debug)]
 pub struct Runs {
+    /// Nobody waits for anything any more.
+    kill: CancellationToken,
     running: Mutex<BTreeMap<Uuid, Running>>,
     turns: Arc<Semaphore>,
     waiting: AtomicUsize,
@@ -62,8 +68,9 @@ pub trait Interest: Send + Sync {
 
 impl Runs {
     /// At most so many run at a time.
-    pub fn new(at_once: usize) -> Self {
+    pub fn new(at_once: usize, kill: CancellationToken) -> Self {
         Self {
+            kill,
             running: Mutex::default(),
             turns: Arc::new(Semaphore::new(at_once)),
             waiting: AtomicUsize::new(0),
@@ -164,6 +171,7 @@ impl Runs {
             cancel: cancel.clone(),
             run: Mutex::new(None),
             interest,
+            closing: OnceLock::new(),
         };
         let outcome = jobs::run(project, request, &cancel, &watch).await;
         let status = outcome
@@ -199,6 +207,36 @@ impl Step {
     }
 }
 
+/// Closes records when there is room for them again.
+pub(super) struct Patient<'a> {
+    kill: &'a CancellationToken,
+    begun: Instant,
+}
+
+impl<'a> Patient<'a> {
+    pub fn new(kill: &'a CancellationToken) -> Self {
+        let begun = Instant::now();
+        Self { kill, begun }
+    }
+}
+
+#[async_trait]
+impl Observer for Patient<'_> {
+    async fn is_closed_later(&self, failure: &Failure) -> bool {
+        if self.begun.elapsed() > RECORDED_WITHIN {
+            return false;
+        }
+        warn!("the record of a run could not be closed, it is tried again: {failure}");
+        tokio::select! {
+            () = tokio::time::sleep(AGAIN) => true,
+            () = self.kill.cancelled() => false,
+        }
+    }
+
+    fn step_began(&self, _index: usize, _count: usize, _plugin: &str, _progress: &Progress) {}
+    fn step_ended(&self, _index: usize, _status: Status) {}
+}
+
 /// Follows one run.
 struct Watch<'a> {
     runs: &'a Runs,
@@ -208,6 +246,7 @@ struct Watch<'a> {
     cancel: CancellationToken,
     run: Mutex<Option<Uuid>>,
     interest: &'a dyn Interest,
+    closing: OnceLock<Patient<'a>>,
 }
 
 impl Watch<'_> {
@@ -263,6 +302,14 @@ impl Observer for Watch<'_> {
 
     async fn closing(&self, record: &RunRecord) {
         self.interest.closing(record).await;
+        let _ = self.closing.set(Patient::new(&self.runs.kill));
+    }
+
+    async fn is_closed_later(&self, failure: &Failure) -> bool {
+        match self.closing.get() {
+            Some(patient) => patient.is_closed_later(failure).await,
+            None => false,
+        }
     }
 
     fn step_began(&self, index: usize, count: usize, plugin: &str, progress: &Progress) {

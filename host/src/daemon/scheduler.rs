@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::claims::{Claim, Claimed, Taken};
 use super::decision::{self, Due, Known};
-use super::fires::{Firing, given_up, missed, run_late, stale};
+use super::fires::{Firing, given_up, is_left_late, missed, run_late, stale};
 use super::loaded::{Loaded, Loader};
 use super::service_manager::ServiceManager;
 use super::{Daemon, Signals};
@@ -90,7 +90,7 @@ async fn reload(daemon: &Daemon, before: &Loaded, loader: &dyn Loader) {
     if !Arc::ptr_eq(&loaded.project, &before.project) {
         daemon.claims.move_to(&loaded.project).await;
     }
-    loaded.reload(&daemon.notifications());
+    loaded.reload(&daemon.notifications);
     *daemon
         .loaded
         .write()
@@ -161,6 +161,8 @@ impl State {
                             firing(daemon, loaded, schedule, true).alarm(overdue, &failure);
                         }
                         trouble = Some(failure);
+                        // The row may be there, and only the answer lost.
+                        self.is_stale = true;
                         break;
                     }
                 }
@@ -242,12 +244,15 @@ impl State {
                     .known
                     .get(&schedule.name)
                     .map_or(Timestamp::MIN, |known| known.since);
-                let work = match stale(schedule, &claim, since, Timestamp::now()) {
+                let now = Timestamp::now();
+                let work = match stale(schedule, &claim, since, now) {
                     Some(reason) => Work::Missed {
                         reason,
                         is_unheard: true,
                     },
-                    None => Work::Late { alarm: None },
+                    None => Work::Late {
+                        alarm: is_left_late(&claim, now).then_some(claim.fire),
+                    },
                 };
                 begin(daemon, loaded, schedule, claim, work);
             }

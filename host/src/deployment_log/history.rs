@@ -351,7 +351,7 @@ fn whole_microsecond_after(time: Timestamp) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{Trigger, now};
+    use super::super::record::{ErrorRecord, Trigger, now};
     use super::*;
 
     fn at(event: Event) -> Line {
@@ -491,6 +491,46 @@ mod tests {
         assert!(after.run(replayed.run_id).is_none() && after.run(fresh.run_id).is_some());
         assert!(horizon.unwrap() > replayed.started);
     }
+
+    #[test]
+    fn a_damage_is_never_dropped() {
+        let mut lines = Vec::new();
+        let mut verify = |ended: i64, damage: Option<&str>| {
+            let mut record = started("verify");
+            let at_hour = now() + jiff::SignedDuration::from_hours(ended - 100);
+            record.close(Status::Failed, None, 1);
+            (record.started, record.finished) = (at_hour, Some(at_hour));
+            record.steps.push(StepRecord {
+                plugin: "verify".to_owned(),
+                version: "1".to_owned(),
+                sha256: String::new(),
+                parameters: serde_json::json!({ "storage": "main", "backup": "app/b1" }),
+                started: at_hour,
+                finished: Some(at_hour),
+                status: damage.map_or(Status::Succeeded, |_| Status::Failed),
+                result: None,
+                error: damage.map(|kind| ErrorRecord {
+                    kind: kind.to_owned(),
+                    ..ErrorRecord::default()
+                }),
+            });
+            let id = record.run_id;
+            lines.push(at(Event::Finished {
+                record: Box::new(record),
+            }));
+            lines.push(at(Event::Replayed { runs: vec![id] }));
+            id
+        };
+        verify(1, Some("corrupt"));
+        let damaged = verify(2, Some("corrupt"));
+        verify(3, Some("unavailable"));
+        let last = verify(4, Some("unavailable"));
+        let (after, _) = compacted(&fold(lines.clone()));
+        let mut left: Vec<Uuid> = after.runs().map(|run| run.record.run_id()).collect();
+        left.sort_unstable();
+        assert_eq!(left, [damaged, last]);
+    }
+
     #[test]
     fn what_is_asked_of_the_past_is_never_dropped() {
         let day = |day: i64| now() + jiff::SignedDuration::from_hours(24 * (day - 100));

@@ -66,8 +66,11 @@ impl Journal {
         let length = self
             .write(&lines)
             .map_err(LogError::file("append to the journal", &self.path))?;
-        if length > self.compact_from {
-            self.compact(length)?;
+        // What was to be written is: a disk that is too full for a second copy fails nobody's run.
+        if length > self.compact_from
+            && let Err(error) = self.compact(length)
+        {
+            tracing::warn!("the journal could not be compacted, it is tried again: {error}");
         }
         Ok(())
     }
@@ -254,6 +257,22 @@ mod tests {
         let history = journal.read().unwrap();
         assert!(fs::metadata(&journal.path).unwrap().len() < 25_000);
         assert!(history.horizon.is_some() && history.run(newest.unwrap()).is_some());
+    }
+
+    #[test]
+    fn what_was_appended_is_so_also_where_there_is_no_room_to_compact() {
+        let state = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(state.path()).unwrap();
+        journal.compact_from = 1;
+        // In the way of the compacted copy, as a full disk is.
+        fs::create_dir(state.path().join(".journal.jsonl.new")).unwrap();
+        journal.append(vec![finished()]).unwrap();
+        assert_eq!(journal.read().unwrap().runs().count(), 1);
+        fs::remove_dir(state.path().join(".journal.jsonl.new")).unwrap();
+        journal.append(vec![finished()]).unwrap();
+        assert_eq!(journal.read().unwrap().runs().count(), 2);
+        let first = first_line(&journal.path).unwrap();
+        assert!(String::from_utf8(first).unwrap().contains("compacted"));
     }
 
     #[test]

@@ -8,9 +8,9 @@ use serde::de::IntoDeserializer;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::DeploymentLog;
 use super::error::LogError;
 use super::record::{RunRecord, Status};
+use super::{DeploymentLog, table};
 
 /// So many of the table's newest rows are looked at, by the index over when they began: of any table that is a fraction of a second's work.
 const ROWS: i64 = 50_000;
@@ -89,7 +89,7 @@ impl LastRuns {
         }
     }
 
-    /// What to ask of the table: the newest [`ROWS`] of it tell.
+    /// What to ask of the table: of runs and fires, the newest [`ROWS`] of it tell.
     pub fn queries() -> [String; 3] {
         let rows = format!("FROM orchestrator.deployment_log ORDER BY started DESC LIMIT {ROWS}");
         let runs = format!(
@@ -102,18 +102,11 @@ impl LastRuns {
                      WITH ORDINALITY AS s(step, place) WHERE jsonb_typeof(step #> '{{result,bytes}}') = 'number' ORDER BY place LIMIT 1) \
              FROM last JOIN orchestrator.deployment_log AS l USING (run_id) WHERE l.finished IS NOT NULL"
         );
-        // A run has proven one backup, or a list of them.
-        let proven = format!(
-            "SELECT proof ->> 'database', max((proof ->> 'backup') COLLATE \"C\") \
-             FROM (SELECT facts -> 'proven' AS proven FROM (SELECT facts, finished {rows}) AS newest WHERE facts ? 'proven' AND finished IS NOT NULL) AS told, \
-                 jsonb_array_elements(CASE jsonb_typeof(proven) WHEN 'array' THEN proven ELSE jsonb_build_array(proven) END) AS proof \
-             WHERE jsonb_typeof(proof) = 'object' AND proof ->> 'database' IS NOT NULL AND proof ->> 'backup' IS NOT NULL GROUP BY 1 LIMIT {MOST}"
-        );
         let fires = format!(
             "SELECT actor, max((facts ->> 'fire') COLLATE \"C\") FROM (SELECT actor, trigger, facts {rows}) AS newest \
              WHERE trigger = 'schedule' AND facts ->> 'fire' IS NOT NULL GROUP BY 1 LIMIT {MOST}"
         );
-        [runs, proven, fires]
+        [runs, table::proven_query(1), fires]
     }
 
     /// What the answers to [`LastRuns::queries`] say, in their order.
@@ -126,8 +119,8 @@ impl LastRuns {
                 last.add(job, run);
             }
         }
-        for row in next() {
-            last.proven.insert(row.get(0), row.get(1));
+        for proven in next().iter().filter_map(table::proven_of) {
+            raise(&mut last.proven, proven.database, proven.backup);
         }
         for row in next() {
             // A plugin may have told another fact of that name.

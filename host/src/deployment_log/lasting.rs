@@ -5,17 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::damaged::Looks;
 use super::history::History;
 use super::proven::{Proofs, Proven};
 use super::record::Status;
 
-/// Of each database the runs that have proven its newest backups; of each job the last run that is over, and the last that succeeded.
+/// Of each database the runs that have proven its newest backups; those that have found a backup damaged; of each job the last run that is
+/// over, and the last that succeeded.
 pub(super) fn lasting(history: &History) -> BTreeSet<Uuid> {
     let mut proofs = Proofs::default();
+    let mut looks = Looks::default();
     let mut last: BTreeMap<(String, bool), (Timestamp, Uuid)> = BTreeMap::new();
     for run in history.runs() {
         let record = run.record.whole();
         Proven::of(&record).for_each(|proven| proofs.add(proven));
+        looks.add(&record);
         let Some(finished) = record.finished else {
             continue;
         };
@@ -32,6 +36,7 @@ pub(super) fn lasting(history: &History) -> BTreeSet<Uuid> {
     }
     let proofs = proofs.into_list().into_iter().map(|proven| proven.run);
     proofs
+        .chain(looks.damaged().map(|(_, _, run)| run))
         .chain(last.into_values().map(|(_, run)| run))
         .collect()
 }

@@ -56,7 +56,7 @@ pub use proven::{Proven, last_success};
 pub use record::{ErrorRecord, RunRecord, Status, StepRecord, Trigger, now};
 pub use redaction::{REDACTED, Redactor};
 pub use report::report as report_text;
-pub use run::RunGuard;
+pub use run::{RunGuard, Unclosed};
 
 use history::{Event, History};
 use interruption::Claim;
@@ -125,9 +125,14 @@ impl DeploymentLog {
         let run = record.run_id;
         // The lock comes first: whoever reads of the run must find it alive.
         let claim = Claim::take(&self.paths.state, run)?.ok_or(LogError::AlreadyStarted(run))?;
-        self.journal.append(vec![Event::Started {
+        let started = Event::Started {
             record: Box::new(record),
-        }])?;
+        };
+        if let Err(error) = self.journal.append(vec![started]) {
+            // Best effort: what stays is swept at the next start.
+            let _ = claim.release();
+            return Err(error);
+        }
         for warning in self.write_down(&[run]) {
             tracing::warn!("{warning}");
         }

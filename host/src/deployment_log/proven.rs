@@ -13,7 +13,7 @@ use super::error::LogError;
 use super::record::{RunRecord, Status};
 use super::{DeploymentLog, table};
 
-/// Of each database, so many of its backups are remembered as proven: the newest one is what counts, and the others are for the day that
+/// Of each database in each storage, so many of its backups are remembered as proven: the newest one is what counts, and the others are for the day that
 /// it is gone.
 pub(super) const REMEMBERED: usize = 20;
 
@@ -24,6 +24,8 @@ pub struct Proven {
     pub backup: String,
     /// The name of the database that it is of, as its server knows it.
     pub database: String,
+    /// The name of the storage's binding; none where the run did not say.
+    pub storage: Option<String>,
     /// When that was done.
     pub at: Timestamp,
     /// From the first byte that was read to the last answer of the restored database.
@@ -48,6 +50,10 @@ impl Proven {
         Some(Self {
             backup: fact.get("backup")?.as_str()?.to_owned(),
             database: fact.get("database")?.as_str()?.to_owned(),
+            storage: fact
+                .get("storage")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
             at,
             seconds: fact.get("seconds")?.as_f64()?,
             run,
@@ -57,11 +63,13 @@ impl Proven {
 
 /// The last proof of each backup, of the newest backups of each database.
 #[derive(Debug, Default)]
-pub(super) struct Proofs(BTreeMap<String, BTreeMap<String, Proven>>);
+pub(super) struct Proofs(BTreeMap<(String, Option<String>), BTreeMap<String, Proven>>);
 
 impl Proofs {
     pub fn add(&mut self, proven: Proven) {
-        let of_database = self.0.entry(proven.database.clone()).or_default();
+        // One name may be that of databases of several servers, whose backups lie in storages of their own.
+        let key = (proven.database.clone(), proven.storage.clone());
+        let of_database = self.0.entry(key).or_default();
         let known = of_database.get(&proven.backup);
         if known.is_none_or(|known| known.at < proven.at) {
             of_database.insert(proven.backup.clone(), proven);
@@ -74,16 +82,22 @@ impl Proofs {
 
     /// By database, the newest backup first.
     pub fn into_list(self) -> Vec<Proven> {
-        let databases = self.0.into_values();
-        databases
-            .flat_map(|backups| backups.into_values().rev())
-            .collect()
+        let mut list: Vec<Proven> = self
+            .0
+            .into_values()
+            .flat_map(BTreeMap::into_values)
+            .collect();
+        list.sort_by(|one, other| {
+            let newest = other.backup.cmp(&one.backup);
+            one.database.cmp(&other.database).then(newest)
+        });
+        list
     }
 }
 
 impl DeploymentLog {
-    /// The last proof of each backup that runs known on this machine have proven: of the newest 20 of each database, by database, the newest
-    /// backup first.
+    /// The last proof of each backup that runs known on this machine have proven: of the newest 20 of each database in each storage, by
+    /// database, the newest backup first.
     pub fn proven(&self) -> Result<Vec<Proven>, LogError> {
         Ok(self.proofs_of_journal()?.into_list())
     }

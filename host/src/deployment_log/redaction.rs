@@ -53,11 +53,16 @@ impl Redactor {
             Value::String(text) => *text = self.text(text),
             Value::Array(items) => items.iter_mut().for_each(|item| self.json(item)),
             Value::Object(fields) => {
-                for (key, field) in fields {
+                for (key, field) in fields.iter_mut() {
                     match field {
                         Value::String(text) if SECRET_KEY.is_match(key) => *text = REDACTED.into(),
                         other => self.json(other),
                     }
+                }
+                // Names, as those below: no plugin knows a secret that it could write there.
+                if fields.keys().any(|key| without_patterns(key) != *key) {
+                    let clean = |(key, field): (String, Value)| (without_patterns(&key), field);
+                    *fields = std::mem::take(fields).into_iter().map(clean).collect();
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -207,6 +212,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn keys_are_fit_for_jsonb_too() {
+        let mut value = json!({ "a\0b": [{ "\0": "x\0" }], "password": "p", "plain": 1 });
+        Redactor::default().json(&mut value);
+        let clean = json!({ "ab": [{ "": "x" }], "password": REDACTED, "plain": 1 });
+        assert_eq!(value, clean);
+    }
 
     #[test]
     fn what_looks_like_a_secret_goes() {

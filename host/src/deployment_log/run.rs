@@ -109,12 +109,31 @@ impl RunGuard {
     }
 
     /// Closes the run: journal, report, `DEPLOYMENT_LOG.md`. `attach` or `publish` then writes it to the table.
-    pub fn finish(self, record: RunRecord) -> Result<Written, LogError> {
-        if record.run_id != self.claim.run || !record.status.is_closed() {
-            return Err(LogError::NotClosed(self.claim.run));
+    pub fn finish(self, record: RunRecord) -> Result<Written, Unclosed> {
+        let written = match record.run_id == self.claim.run && record.status.is_closed() {
+            true => self.log.write_closed(record),
+            false => Err(LogError::NotClosed(self.claim.run)),
+        };
+        let mut written = match written {
+            Ok(written) => written,
+            Err(error) => {
+                let guard = Box::new(self);
+                return Err(Unclosed { guard, error });
+            }
+        };
+        // Nobody takes a run for dead that the journal shows closed.
+        if let Err(error) = self.claim.release() {
+            written.warnings.push(error.to_string());
         }
-        let written = self.log.write_closed(record)?;
-        self.claim.release()?;
         Ok(written)
     }
+}
+
+/// A run that could not be closed.
+#[derive(Debug)]
+pub struct Unclosed {
+    /// To try again.
+    pub guard: Box<RunGuard>,
+    /// Why.
+    pub error: LogError,
 }

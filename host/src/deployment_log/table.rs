@@ -166,25 +166,32 @@ pub(super) async fn find(client: &Client, part: &str) -> Result<Vec<RunRecord>, 
     select(client, clause, &[(&part, Type::TEXT)]).await
 }
 
-/// The last proof of each backup, of the newest `limit` backups of each database.
+/// The last proof of each backup, of the newest `limit` backups of each database in each storage.
 pub(super) async fn proven(client: &Client, limit: usize) -> Result<Vec<Proven>, LogError> {
-    // A run that has proven one backup has an object there, others a list of them: `[*]` takes both. Ids begin with their time.
-    let query = "SELECT run_id::text, to_char(finished AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), proof FROM (\
-         SELECT *, row_number() OVER (PARTITION BY proof ->> 'database' ORDER BY proof ->> 'backup' COLLATE \"C\" DESC) AS place FROM (\
-         SELECT DISTINCT ON (proof ->> 'database', proof ->> 'backup') run_id, finished, proof \
-         FROM orchestrator.deployment_log, jsonb_path_query(facts, '$.proven[*]') AS proof \
-         WHERE facts ? 'proven' AND finished IS NOT NULL \
-         ORDER BY proof ->> 'database', proof ->> 'backup', finished DESC) AS last) AS placed WHERE place <= $1";
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = client
-        .query_typed(query, &[(&limit, Type::INT8)])
+        .query_typed(&proven_query(limit), &[])
         .await
         .map_err(LogError::table("read"))?;
-    let proven = |row: &tokio_postgres::Row| {
-        let (run, finished, proof): (&str, &str, Value) = (row.get(0), row.get(1), row.get(2));
-        Proven::read(run.parse().ok()?, finished.parse().ok()?, &proof)
-    };
-    Ok(rows.iter().filter_map(proven).collect())
+    Ok(rows.iter().filter_map(proven_of).collect())
+}
+
+/// Each row of its answer is for [`proven_of`].
+pub(super) fn proven_query(limit: usize) -> String {
+    // A run that has proven one backup has an object there, others a list of them: `[*]` takes both. Ids begin with their time.
+    format!(
+        "SELECT run_id::text, to_char(finished AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), proof FROM (\
+         SELECT *, row_number() OVER (PARTITION BY proof ->> 'database', proof ->> 'storage' ORDER BY proof ->> 'backup' COLLATE \"C\" DESC) AS place FROM (\
+         SELECT DISTINCT ON (proof ->> 'database', proof ->> 'storage', proof ->> 'backup') run_id, finished, proof \
+         FROM orchestrator.deployment_log, jsonb_path_query(facts, '$.proven[*]') AS proof \
+         WHERE facts ? 'proven' AND finished IS NOT NULL \
+         ORDER BY proof ->> 'database', proof ->> 'storage', proof ->> 'backup', finished DESC) AS last) AS placed WHERE place <= {limit}"
+    )
+}
+
+/// None of a fact that is none.
+pub(super) fn proven_of(row: &tokio_postgres::Row) -> Option<Proven> {
+    let (run, finished, proof): (&str, &str, Value) = (row.get(0), row.get(1), row.get(2));
+    Proven::read(run.parse().ok()?, finished.parse().ok()?, &proof)
 }
 
 async fn select(

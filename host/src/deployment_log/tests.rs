@@ -316,6 +316,45 @@ async fn what_cannot_be_written_beside_the_journal_is_a_warning() {
 }
 
 #[test]
+fn a_run_that_could_not_be_closed_is_closed_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let ours = log(folder.path());
+    let mut record = new_run();
+    let guard = ours.start(record.clone()).unwrap();
+    record.close(Status::Succeeded, None, 0);
+    // In the way of the next writer, as a full disk is.
+    let lock = folder.path().join("state/journal.lock");
+    fs::remove_file(&lock).unwrap();
+    fs::create_dir(&lock).unwrap();
+    let unclosed = guard.finish(record.clone()).unwrap_err();
+    // It is not dead while somebody tries: no start takes it for that.
+    fs::remove_dir(&lock).unwrap();
+    assert!(log(folder.path()).interrupted().unwrap().is_empty());
+    let run = unclosed.guard.finish(record).unwrap().record.run_id;
+    assert_eq!(entries(&ours)[&run], "succeeded");
+    assert_eq!(
+        fs::read_dir(folder.path().join("state/runs"))
+            .unwrap()
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn a_run_that_could_not_begin_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let ours = log(folder.path());
+    fs::create_dir(folder.path().join("state/journal.lock")).unwrap();
+    assert!(ours.start(new_run()).is_err());
+    assert_eq!(
+        fs::read_dir(folder.path().join("state/runs"))
+            .unwrap()
+            .count(),
+        0
+    );
+}
+
+#[test]
 fn a_run_is_closed_once_and_by_its_own_record() {
     let folder = tempfile::tempdir().unwrap();
     let ours = log(folder.path());
@@ -325,7 +364,8 @@ fn a_run_is_closed_once_and_by_its_own_record() {
         ours.start(record.clone()),
         Err(LogError::AlreadyStarted(_))
     ));
-    assert!(matches!(guard.finish(record), Err(LogError::NotClosed(_))));
+    let unclosed = guard.finish(record).unwrap_err();
+    assert!(matches!(unclosed.error, LogError::NotClosed(_)));
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub(super) struct Prepared {
 /// Plans all steps, and refuses what an environment does not allow.
 pub(super) async fn prepare(project: &Project, request: &RunRequest) -> Result<Prepared, Failure> {
     let mut steps = plan(project, &request.steps, &request.overrides).await?;
+    rules::check_given(request.trigger, &request.overrides, &steps)?;
     let told = tell_environments(project, &mut steps).await?;
     check_policies(&steps)?;
     tell_of_backups(project, &mut steps).await?;

@@ -5,20 +5,22 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::capabilities::BoundStorage;
 use crate::config::{Channel, Config, DatabaseBinding, StorageBinding};
 use crate::database::{self, Connection};
-use crate::deployment_log::{DeploymentLog, LogPaths, Proven, Redactor};
+use crate::deployment_log::{DeploymentLog, LogPaths, Page, Proven, Redactor, RunRecord, Status};
 use crate::failure::Failure;
 use crate::plugins::{Plugin, Runtime};
 use crate::secret_url::SecretUrl;
 use crate::snapshots::{self, ManagedServer};
 use crate::storage::{self, AccessKey, S3Settings, StorageOptions};
 
-/// Nobody waits longer for the table to say what was proven.
-const PROOFS_TIMEOUT: Duration = Duration::from_secs(30);
+/// Nobody waits longer for the table to say what was before: what this machine's journal knows has to do.
+const LOG_TIMEOUT: Duration = Duration::from_secs(30);
+/// Records that are looked through for the run before: most jobs have some that were cancelled or skipped.
+const BEFORE: usize = 50;
 
 /// What a command works with.
 pub struct Project {
@@ -125,7 +127,7 @@ impl Project {
 
     /// The backups that are known to restore: to the log's table where it answers in time, else to this machine's journal.
     pub async fn proofs(&self) -> Result<Vec<Proven>, Failure> {
-        let asked = tokio::time::timeout(PROOFS_TIMEOUT, async {
+        let asked = tokio::time::timeout(LOG_TIMEOUT, async {
             let connection = self.log_connection().await.and_then(Result::ok);
             let client = connection.as_ref().map(|connection| &connection.client);
             self.log.proofs(client).await
@@ -134,6 +136,35 @@ impl Project {
             Ok(proofs) => Ok(proofs?),
             Err(_) => Ok(self.log.proven()?),
         }
+    }
+
+    /// How the last run of the job before this one ended that was run to an end, as far as anybody can say.
+    pub async fn outcome_before(&self, record: &RunRecord) -> Option<Status> {
+        let page = Page {
+            limit: BEFORE,
+            before: Some(record.run_id),
+            job: Some(record.job.clone()),
+            ..Page::default()
+        };
+        let asked = tokio::time::timeout(LOG_TIMEOUT, async {
+            let connection = self.log_connection().await.and_then(Result::ok);
+            let client = connection.as_ref().map(|connection| &connection.client);
+            self.log.page(&page, client).await
+        });
+        let found = match asked.await {
+            Ok(found) => found,
+            Err(_) => self.log.page(&page, None).await,
+        };
+        let runs = match found {
+            Ok(runs) => runs,
+            Err(error) => {
+                warn!("looking for the run before, to tell whether all is well again: {error}");
+                return None;
+            }
+        };
+        let ends = [Status::Succeeded, Status::Failed, Status::Refused];
+        let mut ended = runs.iter().map(|run| run.status);
+        ended.find(|status| ends.contains(status))
     }
 }
 

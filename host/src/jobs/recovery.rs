@@ -112,11 +112,18 @@ async fn clean_up(project: &Project, draft: &Draft, ended: Timestamp) -> Result<
         _ => storage::open(&draft.location, storage::StorageOptions::default()).await?,
     };
     let storage = storage.as_ref();
-    if !draft.removed
-        && backups::manifest_key(storage, &draft.prefix)
-            .await?
-            .is_some()
-    {
+    // What has come long after was put there by somebody.
+    let is_put_back = |info: storage::ObjectInfo| {
+        let stored = i64::try_from(info.modified).unwrap_or(i64::MAX);
+        let stored = Timestamp::from_millisecond(stored).unwrap_or(Timestamp::MAX);
+        stored.duration_since(ended) > LATE
+    };
+    let is_whole = match backups::manifest_key(storage, &draft.prefix).await? {
+        Some(_) if !draft.removed => true,
+        Some(key) => storage.head(&key).await?.is_some_and(is_put_back),
+        None => false,
+    };
+    if is_whole {
         project.log.draft_closed(draft.run, &draft.prefix)?;
         return Ok(Cleaned::Whole);
     }

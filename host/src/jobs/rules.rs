@@ -1,12 +1,13 @@
 //! What an environment asks for before a step may do what it does.
 
-use manifest::Manifest;
+use manifest::{Manifest, SnapshotRight, StorageRight};
 use serde_json::{Map, Value};
 
 use super::plan::PlannedStep;
 use super::project::Project;
 use crate::config::Environment;
 use crate::database::{self, environment_marker};
+use crate::deployment_log::Trigger;
 use crate::failure::Failure;
 
 /// What a person has agreed to, on the command line or at the prompt.
@@ -58,6 +59,32 @@ pub(super) fn effect(manifest: &Manifest, parameters: &Map<String, Value>) -> Ef
         }
         _ => Effect::Harmless,
     }
+}
+
+/// Refuses parameters for what deletes where a token is all that is known of who gives them: a job says what goes, and a person at the command
+/// line is shown it.
+pub(super) fn check_given(
+    trigger: Trigger,
+    given: &Map<String, Value>,
+    steps: &[PlannedStep],
+) -> Result<(), Failure> {
+    if trigger != Trigger::Api {
+        return Ok(());
+    }
+    for PlannedStep { plugin, .. } in steps {
+        let manifest = &plugin.manifest;
+        let deletes = manifest.asks.storage.contains(&StorageRight::Delete)
+            || manifest.asks.snapshots.contains(&SnapshotRight::Delete);
+        let mut names = given.keys();
+        if let Some(name) = names.find(|name| deletes && manifest.parameter(name).is_some()) {
+            return Err(Failure::refused(format!(
+                "the plugin {} may delete: its parameter {name} cannot be given by the API",
+                manifest.name
+            ))
+            .hint("write it into a job of the configuration, and run that"));
+        }
+    }
+    Ok(())
 }
 
 /// How careful to be with a database: as careful as the user says, and as the database itself says.

@@ -16,7 +16,7 @@ use super::rollback;
 use super::rules::Consent;
 use super::step::{Running, error_record, note};
 use crate::config::{Environment, Step};
-use crate::deployment_log::{RunGuard, RunRecord, Status, Trigger};
+use crate::deployment_log::{RunGuard, RunRecord, Status, Trigger, Written};
 use crate::failure::{Failure, FailureKind};
 use crate::transfer::Progress;
 
@@ -78,6 +78,10 @@ pub trait Observer: Sync {
     }
     /// The run is over, and its record is about to be closed as it is here.
     async fn closing(&self, _record: &RunRecord) {}
+    /// Its record could not be closed. Whether that is to be tried again; waits before it says so.
+    async fn is_closed_later(&self, _failure: &Failure) -> bool {
+        false
+    }
     /// `index` counts from 0, of `count` steps.
     fn step_began(&self, index: usize, count: usize, plugin: &str, progress: &Progress);
     /// However it ended.
@@ -102,6 +106,18 @@ pub struct RunOutcome {
     pub failure: Option<Failure>,
     /// The failure came before any effect: a mistake in the request, or a refusal.
     pub before_any_effect: bool,
+    /// The record could not be closed, a full disk mostly: the next start closes it, as interrupted.
+    pub unclosed: Option<Failure>,
+}
+
+impl RunOutcome {
+    /// For whom a run without a closed record is a failure.
+    pub fn closed(self) -> Result<Self, Failure> {
+        match self.unclosed {
+            Some(failure) => Err(failure),
+            None => Ok(self),
+        }
+    }
 }
 
 /// Runs a job. An `Err` means that the run could not even be recorded, and so did not begin.
@@ -135,18 +151,23 @@ pub async fn run(
     };
     let mut outcome = close(record, ended);
     observer.closing(&outcome.record).await;
-    let guard = Arc::into_inner(guard)
-        .ok_or_else(|| Failure::internal("the run's record is still in use"))?;
-    let written = guard.finish(outcome.record.clone()).map_err(|error| {
-        Failure::from(error).context(format_args!(
-            "{} has {}, and its record could not be closed",
-            outcome.record.job, outcome.record.status
-        ))
-    })?;
-    outcome.record = written.record;
-    // What cannot be written now is in the journal, and is written at the next chance: worth saying, no failure of the run.
-    for warning in written.warnings.into_iter().chain(share_log(project).await) {
-        warn!("{warning}");
+    let written = match Arc::into_inner(guard) {
+        Some(guard) => finish(guard, &outcome.record, observer).await,
+        None => Err(Failure::internal("the run's record is still in use")),
+    };
+    match written {
+        Ok(written) => {
+            outcome.record = written.record;
+            // What cannot be written now is in the journal, and is written at the next chance: worth saying, no failure of the run.
+            for warning in written.warnings.into_iter().chain(share_log(project).await) {
+                warn!("{warning}");
+            }
+        }
+        Err(failure) => {
+            let RunRecord { job, status, .. } = &outcome.record;
+            let what = format!("{job} has {status}, and its record could not be closed");
+            outcome.unclosed = Some(failure.context(what));
+        }
     }
     Ok(outcome)
 }
@@ -157,11 +178,31 @@ struct Ended {
     before_any_effect: bool,
 }
 
+async fn finish(
+    mut guard: RunGuard,
+    record: &RunRecord,
+    observer: &dyn Observer,
+) -> Result<Written, Failure> {
+    loop {
+        match guard.finish(record.clone()) {
+            Ok(written) => return Ok(written),
+            Err(unclosed) => {
+                let failure = Failure::from(unclosed.error);
+                if !observer.is_closed_later(&failure).await {
+                    return Err(failure);
+                }
+                guard = *unclosed.guard;
+            }
+        }
+    }
+}
+
 /// Records a job that is not run, and why.
 pub async fn skip(
     project: &Project,
     request: RunRequest,
     reason: Failure,
+    observer: &dyn Observer,
 ) -> Result<RunRecord, Failure> {
     let mut record = RunRecord::new(&request.job, request.trigger, &request.actor, "");
     record.database = named_database(project, &request);
@@ -175,7 +216,7 @@ pub async fn skip(
         Some(error_record(&reason)),
         crate::exit::DONE.into(),
     );
-    let written = guard.finish(record)?;
+    let written = finish(guard, &record, observer).await?;
     for warning in written.warnings.into_iter().chain(share_log(project).await) {
         warn!("{warning}");
     }
@@ -330,6 +371,7 @@ fn close(mut record: RunRecord, ended: Ended) -> RunOutcome {
         record,
         failure: ended.failure,
         before_any_effect: ended.before_any_effect,
+        unclosed: None,
     }
 }
 

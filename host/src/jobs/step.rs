@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use uuid::Uuid;
@@ -180,6 +180,10 @@ async fn execute(
     progress: Progress,
 ) -> Result<Value, Failure> {
     let Bound { step, bindings } = bound;
+    if request.dry_run && waits_for_a_backup(step, record) {
+        let why = "a dry run makes no backup that this step could look at";
+        return Ok(json!({ "skipped": why }));
+    }
     let parameters = resolve_backup(step, record, &bindings).await?;
     step_record.parameters = parameters.clone();
     let replaces_log = !request.dry_run && replaces_its_database(step) && holds_log(project, step);
@@ -187,9 +191,13 @@ async fn execute(
         hold_log(project).await?;
     }
     let stop = Stop::below(cancel);
+    let grants = step.grants.clone();
     let setup = StepSetup {
         bindings,
-        grants: step.grants.clone(),
+        grants: match request.dry_run {
+            true => grants.in_a_dry_run(),
+            false => grants,
+        },
         progress,
         stop,
         unfinished: match guard {
@@ -254,6 +262,16 @@ async fn open_bindings(project: &Project, step: &PlannedStep) -> Result<Bindings
         bindings.servers.insert(name.to_owned(), server);
     }
     Ok(bindings)
+}
+
+/// Whether a step is to work on the backup that an earlier one makes, and that one has made none.
+fn waits_for_a_backup(step: &PlannedStep, record: &RunRecord) -> bool {
+    let mut parameters = step.plugin.manifest.parameters.iter();
+    let is_open = parameters.any(|parameter| {
+        parameter.kind == manifest::Kind::Backup && !step.parameters.contains_key(&parameter.name)
+    });
+    let mut before = record.steps.iter();
+    is_open && record.facts.get("backup").is_none() && before.any(|step| step.plugin == "backup")
 }
 
 /// Parameters of the kind `backup` become the prefix of one backup: the one that this run made, or the one that is asked for.

@@ -327,10 +327,15 @@ async fn a_target_that_is_told_in_another_way_waits_for_nothing_old() {
     let begun = Instant::now();
     notifications.send(&names[1..], failed());
     while guard(&seen).is_empty() {
-        assert!(begun.elapsed() < Duration::from_millis(900), "it waited");
+        assert!(begun.elapsed() < Duration::from_secs(60), "it waited");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     // Those that were parted with have their own time, and the end waits for them.
+    let given_up = outcomes(&after)
+        .iter()
+        .filter(|(outcome, _)| *outcome == "failed")
+        .count();
+    assert_eq!(given_up, 0, "it waited");
     notifications.finish(Duration::from_secs(10)).await;
     assert!(begun.elapsed() >= Duration::from_secs(2));
     let mut all = outcomes(&after);
@@ -346,18 +351,18 @@ async fn a_target_that_hangs_holds_up_nobody() {
     let (slow, _) = receiver(vec![(0, "x-a", "b")]).await;
     let (quick, seen) = receiver(vec![(200, "x-a", "b")]).await;
     let (notifications, kept, names) =
-        start(&(webhook("hangs", &slow) + &webhook("quick", &quick)));
+        start(&(webhook("hangs", &slow).replace("3s", "60s") + &webhook("quick", &quick)));
     let begun = Instant::now();
     for _ in 0..10 {
         notifications.send(&names, failed());
     }
     assert!(
-        begun.elapsed() < Duration::from_millis(500),
+        begun.elapsed() < Duration::from_secs(5),
         "the caller waited"
     );
     while guard(&seen).len() < 10 {
         assert!(
-            begun.elapsed() < Duration::from_secs(3),
+            begun.elapsed() < Duration::from_secs(30),
             "the quick one waited"
         );
         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -56,6 +56,8 @@ pub struct Grants {
     folders: BTreeSet<String>,
     snapshots: BTreeMap<String, BTreeSet<SnapshotRight>>,
     tables: BTreeMap<String, Tables>,
+    /// What is stored, and snapshots, may only be read.
+    is_dry_run: bool,
     /// What it may use up.
     pub limits: StepLimits,
 }
@@ -77,6 +79,7 @@ impl Grants {
             folders: BTreeSet::new(),
             snapshots: BTreeMap::new(),
             tables: BTreeMap::new(),
+            is_dry_run: false,
             limits: limits.asked(&manifest.limits),
         };
         if let Some(asked) = manifest.asks.database {
@@ -175,6 +178,16 @@ impl Grants {
         )))
     }
 
+    /// What is left of them in a dry run: objects and snapshots may be read. A database is written to all the same, in transactions that
+    /// are rolled back.
+    #[must_use]
+    pub fn in_a_dry_run(self) -> Self {
+        Self {
+            is_dry_run: true,
+            ..self
+        }
+    }
+
     /// The access to a database. To its tables it is as much as their rights take.
     pub fn database(&self, binding: &str) -> Result<Access, Failure> {
         let of_tables = || {
@@ -216,14 +229,14 @@ impl Grants {
             .storage
             .get(binding)
             .ok_or_else(|| not_granted("storage", binding))?;
-        if rights.contains(&right) {
-            return Ok(());
+        let of = format!("the storage {binding}");
+        if !rights.contains(&right) {
+            return Err(lacks(&names(rights, StorageRight::name), &of, right.name()));
         }
-        Err(Failure::refused(format!(
-            "the step has the rights {} on the storage {binding}, and this needs {}",
-            names(rights, StorageRight::name),
-            right.name()
-        )))
+        match self.is_dry_run && right != StorageRight::Read {
+            true => Err(only_read(&of, right.name())),
+            false => Ok(()),
+        }
     }
 
     /// Fails unless the right on the managed server of a database is there.
@@ -232,14 +245,18 @@ impl Grants {
             .snapshots
             .get(binding)
             .ok_or_else(|| not_granted("managed server of a database", binding))?;
-        if rights.contains(&right) {
-            return Ok(());
+        let of = format!("the snapshots of the database {binding}");
+        if !rights.contains(&right) {
+            return Err(lacks(
+                &names(rights, SnapshotRight::name),
+                &of,
+                right.name(),
+            ));
         }
-        Err(Failure::refused(format!(
-            "the step has the rights {} on the snapshots of the database {binding}, and this needs {}",
-            names(rights, SnapshotRight::name),
-            right.name()
-        )))
+        match self.is_dry_run && right != SnapshotRight::Read {
+            true => Err(only_read(&of, right.name())),
+            false => Ok(()),
+        }
     }
 
     /// Fails unless any right on the managed server of a database is there.
@@ -279,6 +296,18 @@ impl NamedBindings {
             .get(binding)
             .map_or(DEFAULT_SCHEMA, String::as_str)
     }
+}
+
+fn lacks(held: &str, of: &str, needed: &str) -> Failure {
+    Failure::refused(format!(
+        "the step has the rights {held} on {of}, and this needs {needed}"
+    ))
+}
+
+fn only_read(of: &str, needed: &str) -> Failure {
+    Failure::refused(format!(
+        "in a dry run a step may only read {of}, and this needs {needed}"
+    ))
 }
 
 /// Where tables are when neither their names nor the database's URL say otherwise.

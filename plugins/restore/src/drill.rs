@@ -10,6 +10,7 @@ use orchestrator_sdk::{Error, run};
 use serde::Deserialize;
 use serde_json::{Number, Value as Json, json};
 
+use crate::parameters::Parameters;
 use crate::report::Report;
 
 /// A question and its answer.
@@ -170,8 +171,12 @@ fn shown(value: &Value) -> Json {
 
 /// The fact that the backup was proven: all of the database is in it but for what was left out by name, and all of it was restored, answered, and
 /// was compared. Of archives of others there is no such fact.
-pub fn tell(prefix: &str, filters: Option<&Filters>, report: &Report) -> Result<(), Error> {
-    let mut parts = prefix.rsplitn(3, '/');
+pub fn tell(
+    parameters: &Parameters,
+    filters: Option<&Filters>,
+    report: &Report,
+) -> Result<(), Error> {
+    let mut parts = parameters.prefix().rsplitn(3, '/');
     let (Some(id), Some(database), Some(filters)) = (parts.next(), parts.next(), filters) else {
         return Ok(());
     };
@@ -198,6 +203,7 @@ pub fn tell(prefix: &str, filters: Option<&Filters>, report: &Report) -> Result<
     let mut proven = json!({
         "backup": folder.id.to_string(),
         "database": folder.database,
+        "storage": parameters.storage,
         "seconds": seconds,
         "backup_age_seconds": begun.saturating_sub(folder.id.created().unix_seconds()),
         "tables": compared.tables,
@@ -206,6 +212,15 @@ pub fn tell(prefix: &str, filters: Option<&Filters>, report: &Report) -> Result<
         "queries": report.queries,
     });
     let left_out = [&filters.exclude_tables[..], &filters.exclude_table_data].concat();
+    if !left_out.is_empty() && compared.rows == 0 {
+        run::warn(&format!(
+            "{} came back as it was, and proves nothing of {}: it holds no rows, and was taken without {}",
+            folder.id,
+            folder.database,
+            left_out.join(", ")
+        ));
+        return Ok(());
+    }
     if !left_out.is_empty() {
         proven["left_out"] = left_out.into();
     }

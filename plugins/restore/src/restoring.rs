@@ -43,7 +43,7 @@ pub fn restore(mut parameters: Parameters, dry_run: bool) -> Result<Value, Error
         "snapshot_time": backup.facts.snapshot_time,
     });
     run::fact("backup", &identity)?;
-    drill::tell(parameters.prefix(), backup.facts.filters.as_ref(), &report)?;
+    drill::tell(&parameters, backup.facts.filters.as_ref(), &report)?;
     Ok(report.into_json(parameters.mode.name(), &identity))
 }
 

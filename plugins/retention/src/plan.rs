@@ -157,7 +157,9 @@ pub fn plan(backups: &[Backup], policy: &Policy, now: Timestamp) -> Result<Plan,
         }
     }
     let mut keep = |backup: &Backup, reason| {
-        if let Some(reasons) = kept.get_mut(backup.key.as_str()) {
+        if let Some(reasons) = kept.get_mut(backup.key.as_str())
+            && !reasons.iter().any(|known| is_told_by(known, &reason))
+        {
             reasons.push(reason);
         }
     };
@@ -166,6 +168,13 @@ pub fn plan(backups: &[Backup], policy: &Policy, now: Timestamp) -> Result<Plan,
     for group in sorted.chunk_by(same_group) {
         for (backup, of_one) in group.iter().zip(reasons(group, policy)) {
             of_one.into_iter().for_each(|reason| keep(backup, reason));
+        }
+        // The same once more without those that are damaged: they take no good one's place.
+        let sound: Vec<&Backup> = group.iter().copied().filter(is_sound).collect();
+        if sound.len() < group.len() {
+            for (backup, of_one) in sound.iter().zip(reasons(&sound, policy)) {
+                of_one.into_iter().for_each(|reason| keep(backup, reason));
+            }
         }
     }
     for of_database in sorted.chunk_by(|one, other| one.database == other.database) {
@@ -208,7 +217,20 @@ fn newest<'a>(backups: &[&'a Backup], quality: Quality) -> Option<&'a Backup> {
         .copied()
 }
 
-/// Whatever keeps the others, so many stay: the newest of those that would go are added.
+fn is_sound(backup: &&Backup) -> bool {
+    backup.quality != Quality::Damaged
+}
+
+/// Whether a reason is that of a rule that has kept the backup already.
+fn is_told_by(known: &Reason, reason: &Reason) -> bool {
+    match (known, reason) {
+        (Reason::Last { .. }, Reason::Last { .. })
+        | (Reason::Within { .. }, Reason::Within { .. }) => true,
+        _ => known == reason,
+    }
+}
+
+/// Whatever keeps the others, so many good ones stay: the newest of those that would go are added.
 fn fill_up(group: &[&Backup], minimum: u32, kept: &mut BTreeMap<&str, Vec<Reason>>) {
     let is_kept = |backup: &&&Backup| {
         let reasons = kept.get(backup.key.as_str());
@@ -216,13 +238,13 @@ fn fill_up(group: &[&Backup], minimum: u32, kept: &mut BTreeMap<&str, Vec<Reason
     };
     let stay: BTreeSet<&str> = group
         .iter()
-        .filter(is_kept)
+        .filter(|backup| is_sound(backup) && is_kept(backup))
         .map(|backup| backup.key.as_str())
         .collect();
     let missing = (minimum as usize).saturating_sub(stay.len());
     let others = group
         .iter()
-        .filter(|backup| !stay.contains(backup.key.as_str()));
+        .filter(|backup| is_sound(backup) && !stay.contains(backup.key.as_str()));
     for backup in others.take(missing) {
         if let Some(reasons) = kept.get_mut(backup.key.as_str()) {
             reasons.push(Reason::Minimum(minimum));

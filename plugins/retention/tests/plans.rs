@@ -161,9 +161,34 @@ fn a_damaged_one_is_never_the_last_good_one() {
         kept(&plan),
         [
             "2026-01-17: last 1: number 1",
-            "2026-01-16: the last good one; the last good one of its kind"
+            "2026-01-16: last 1: number 1; the last good one; the last good one of its kind"
         ]
     );
+}
+
+#[test]
+fn damaged_ones_take_no_places() {
+    let mut backups = nightly("2026-01-17T02:00:00Z", 9);
+    for damaged in &mut backups[..3] {
+        damaged.quality = Quality::Damaged;
+    }
+    let days = |rules: Rules| {
+        let plan = plan(&backups, &policy(rules), at(NOW)).unwrap();
+        let kept = plan.kept().map(|kept| kept.backup.taken.to_string());
+        kept.map(|taken| taken[8..10].to_owned())
+            .collect::<Vec<_>>()
+    };
+    let last = Rules {
+        keep_last: Some(3),
+        ..Rules::default()
+    };
+    assert_eq!(days(last), ["17", "16", "15", "14", "13", "12"]);
+    let minimum = Rules {
+        keep_daily: Some(1),
+        keep_minimum: Some(3),
+        ..Rules::default()
+    };
+    assert_eq!(days(minimum), ["17", "14", "13", "12"]);
 }
 
 #[test]

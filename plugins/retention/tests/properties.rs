@@ -167,6 +167,18 @@ proptest! {
     }
 
     #[test]
+    fn damaged_ones_take_no_good_ones_place(backups in backups(), mut rules in rules()) {
+        rules.keep_minimum = None;
+        if Policy::new(&rules).is_err() {
+            rules.keep_last = Some(1);
+        }
+        let all = kept(&planned(&backups, &rules));
+        let good: Vec<Backup> = backups.into_iter().filter(|backup| backup.quality != Quality::Damaged).collect();
+        let without = kept(&planned(&good, &rules));
+        prop_assert!(without.is_subset(&all), "{without:?} of {all:?}");
+    }
+
+    #[test]
     fn the_newest_ones_stay(backups in backups(), rules in rules()) {
         let kept = kept(&planned(&backups, &rules));
         for group in groups(&backups) {
@@ -312,8 +324,9 @@ proptest! {
             let group: Vec<_> = plan.decisions.iter().filter(|other| {
                 other.backup.database == decision.backup.database && other.backup.kind == decision.backup.kind
             }).collect();
-            let stay = group.iter().filter(|other| other.is_kept()).count() as i64;
-            prop_assert!(stay >= rules.keep_minimum.unwrap_or(0).min(group.len() as i64));
+            let good: Vec<_> = group.iter().filter(|other| other.backup.quality != Quality::Damaged).collect();
+            let stay = good.iter().filter(|other| other.is_kept()).count() as i64;
+            prop_assert!(stay >= rules.keep_minimum.unwrap_or(0).min(good.len() as i64));
         }
     }
 }

@@ -28,7 +28,7 @@ pub fn create(parameters: &Parameters, dry_run: bool) -> Result<Value, Error> {
         )
         .hint("choose another name, or let the run choose one"));
     }
-    let tags = naming::tags(kind);
+    let tags = naming::of_snapshot(&name, kind);
     let begun = begin(&server, &name, &tags, parameters.timeout)?;
     tell(&begun)?;
     if !parameters.wait {

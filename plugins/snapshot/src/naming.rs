@@ -7,6 +7,10 @@ use orchestrator_sdk::{Error, run};
 /// The tag that names the run; servers made by a run carry it too.
 const RUN: &str = "orchestrator:run-id";
 
+/// The tag that holds the snapshot's own name. Providers copy tags: of a server to its snapshots, of a snapshot to copies of it, also where
+/// people made these.
+const NAME: &str = "orchestrator:snapshot";
+
 /// The tag that says why it was taken.
 const KIND: &str = "orchestrator:kind";
 
@@ -36,6 +40,13 @@ fn words(text: &str) -> String {
         .to_ascii_lowercase()
 }
 
+/// Of a new snapshot: for people who look at the provider's console, and for whoever prunes.
+pub fn of_snapshot(name: &str, kind: &str) -> Vec<(String, String)> {
+    let mut tags = tags(kind);
+    tags.push((NAME.to_owned(), name.to_owned()));
+    tags
+}
+
 /// For people who look at the provider's console.
 pub fn tags(kind: &str) -> Vec<(String, String)> {
     [
@@ -49,7 +60,9 @@ pub fn tags(kind: &str) -> Vec<(String, String)> {
 
 /// Whether a run of this program made it.
 pub fn is_of_a_run(snapshot: &Snapshot) -> bool {
-    tag(snapshot, RUN).is_some()
+    // Providers keep names in small letters.
+    let is_its_own = |name: &str| name.eq_ignore_ascii_case(&snapshot.name);
+    tag(snapshot, RUN).is_some() && tag(snapshot, NAME).is_some_and(is_its_own)
 }
 
 /// Why it was taken.

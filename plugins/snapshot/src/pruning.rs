@@ -136,6 +136,8 @@ mod tests {
     }
 
     const RUN: (&str, &str) = ("orchestrator:run-id", "0198c0de");
+    const NAME: (&str, &str) = ("orchestrator:snapshot", "App-Manual-1");
+    const OURS: [(&str, &str); 2] = [RUN, NAME];
 
     #[test]
     fn nothing_goes_that_was_not_shown() {
@@ -148,17 +150,21 @@ mod tests {
 
     #[test]
     fn what_is_planned_is_of_a_run_and_over() {
-        let quality = |status| ours(&snapshot(status, &[RUN])).map(|found| found.quality);
+        let quality = |status| ours(&snapshot(status, &OURS)).map(|found| found.quality);
         assert_eq!(quality("available"), Some(Quality::Whole));
         assert_eq!(quality("failed"), Some(Quality::Damaged));
         assert_eq!(quality("incompatible-restore"), Some(Quality::Damaged));
         for unfinished in ["creating", "copying", "deleting"] {
             assert_eq!(quality(unfinished), None, "{unfinished}");
         }
-        assert_eq!(ours(&snapshot("available", &[])), None, "of somebody else");
+        // The tags of a server that was restored, and those of another snapshot, were copied to what somebody else made.
+        let copied = [RUN, ("orchestrator:snapshot", "app-manual-0")];
+        for tags in [&[][..], &[RUN], &[NAME], &copied] {
+            assert_eq!(ours(&snapshot("available", tags)), None, "{tags:?}");
+        }
         let automatic = Snapshot {
             automatic: true,
-            ..snapshot("available", &[RUN])
+            ..snapshot("available", &OURS)
         };
         assert_eq!(ours(&automatic), None);
     }
@@ -166,9 +172,9 @@ mod tests {
     #[test]
     fn a_tag_pins() {
         let pin = |tags: &[(&str, &str)]| ours(&snapshot("available", tags))?.pin;
-        assert_eq!(pin(&[RUN]), None);
+        assert_eq!(pin(&OURS), None);
         for reason in ["before the audit", ""] {
-            let pinned = pin(&[RUN, ("orchestrator:pin", reason)]);
+            let pinned = pin(&[RUN, NAME, ("orchestrator:pin", reason)]);
             assert_eq!(pinned.as_deref(), Some(reason));
         }
     }

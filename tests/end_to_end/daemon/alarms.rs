@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Running, fires, number, project, server, wait_long};
 
 /// `[notify.ops]`, which hears of these.
-fn tell(project: &Project, receiver: &Receiver, on: &str) {
+pub(super) fn tell(project: &Project, receiver: &Receiver, on: &str) {
     let config = project.read("orchestrator.toml");
     let target = format!(
         "[notify.ops]\nkind = \"webhook\"\nurl = \"{}/hook\"\non = [{on}]\n",
@@ -116,7 +116,7 @@ fn the_database_is_away_when_a_schedule_is_due() {
     let receiver = Receiver::start();
     let project = project(&server);
     tell(&project, &receiver, "\"missed\"");
-    let soon = "SELECT to_char(now() AT TIME ZONE 'UTC' + interval '20 seconds', 'FMSS FMMI FMHH24 FMDD FMMM') || ' *'";
+    let soon = "SELECT to_char(now() AT TIME ZONE 'UTC' + interval '30 seconds', 'FMSS FMMI FMHH24 FMDD FMMM') || ' *'";
     schedule(&project, "single", server.psql("app", soon).trim(), "");
     schedule(&project, "often", "*/10 * * * * *", "");
     let daemon = Running::begin_and_wait(&project, &server);

@@ -82,7 +82,7 @@ fn sigterm_lets_short_runs_end_and_cancels_long_ones() {
     let project = project(&server);
     project.write(
         "seeds/tick.sql",
-        "INSERT INTO ticks DEFAULT VALUES;\nSELECT pg_sleep(2);\n",
+        "INSERT INTO ticks DEFAULT VALUES;\nSELECT pg_sleep(1);\n",
     );
     let yearly = "cron = \"@yearly\"\njob = \"tick\"\n";
     project.write("schedules/tick.toml", yearly);
@@ -98,7 +98,7 @@ fn sigterm_lets_short_runs_end_and_cancels_long_ones() {
     assert_eq!(
         fires(&server, "state = 'succeeded'"),
         1,
-        "a run of two seconds ends within the grace time"
+        "a run of a second ends within the grace time"
     );
 
     project.write(

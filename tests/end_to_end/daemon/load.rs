@@ -44,12 +44,16 @@ fn open_files(process: &std::path::Path) -> Vec<String> {
         .flatten();
     // One that was closed meanwhile leads nowhere.
     let leads = files.filter_map(|file| fs::read_link(file.path()).ok());
-    leads.map(|path| path.display().to_string()).collect()
+    // Connections are counted by the server, where they are sessions.
+    leads
+        .map(|path| path.display().to_string())
+        .filter(|path| !path.starts_with("socket:"))
+        .collect()
 }
 
 /// Sessions of others than the daemon itself have ended, and so have all runs.
 fn rest(server: &PostgresServer, daemon: &Running) -> Holdings {
-    wait_long("the end of all runs", Duration::from_secs(90), || {
+    wait_long("the end of all runs", Duration::from_secs(600), || {
         fires(server, "state = 'running'") == 0
     });
     // One for claims, one for leases.
@@ -93,15 +97,16 @@ fn a_thousand_fires_leave_nothing_behind() {
     });
     let busy = Holdings::of(&daemon);
     schedule("cron = \"@yearly\"\njob = \"tick\"\n");
-    let after = rest(&server, &daemon);
+    let mut after = rest(&server, &daemon);
+    // A file that is open for a moment is none that is kept: what was kept would be there for good.
+    wait_long("files that are closed", Duration::from_secs(30), || {
+        after = Holdings::of(&daemon);
+        after.files.len() <= before.files.len()
+    });
     println!("at rest {before:?}, after a thousand fires {busy:?}, at rest again {after:?}");
     // Runs of the journal are held in some 1.2 KiB each, until it is compacted; the rest is room that the allocator has not given back.
     assert!(
         after.resident_kib < before.resident_kib + 12 * 1024,
-        "{before:?} {after:?}"
-    );
-    assert!(
-        after.files.len() <= before.files.len(),
         "{before:?} {after:?}"
     );
     assert!(after.threads <= before.threads + 2, "{before:?} {after:?}");

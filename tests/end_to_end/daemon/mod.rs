@@ -13,7 +13,7 @@ use std::fs::{self, File};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use end_to_end::{PostgresServer, Project, Version, wait_for};
+use end_to_end::{PostgresServer, Project, Receiver, Version, wait_for};
 
 use crate::interruptions::signal;
 
@@ -221,6 +221,35 @@ fn schedules_are_read_again_and_a_broken_one_stays_as_it_was() {
 }
 
 #[test]
+fn a_secret_is_read_again_when_its_file_changes() {
+    let server = server();
+    let receivers = [Receiver::start(), Receiver::start()];
+    let address = |receiver: &Receiver, path| format!("{}/{path}\n", receiver.url());
+    let project = project(&server);
+    let config = project.read("orchestrator.toml");
+    let target = "[notify.ops]\nkind = \"webhook\"\nurl_file = \"hook\"\non = [\"succeeded\"]\n";
+    project.write("orchestrator.toml", &(config + target));
+    project.write("hook", &address(&receivers[0], "hook"));
+    project.write("switch", &address(&receivers[0], "switch"));
+    project.write(
+        "schedules/tick.toml",
+        "cron = \"* * * * * *\"\njob = \"tick\"\nnotify = [\"ops\"]\nping_file = \"switch\"\n",
+    );
+    let daemon = Running::begin(&project);
+    let hears = |receiver: &Receiver| {
+        let seen = receiver.seen();
+        let is_told = |path| seen.iter().any(|request| request.line.contains(path));
+        is_told("/hook") && is_told("/switch")
+    };
+    wait_for("what the first address hears", || hears(&receivers[0]));
+    // Of the configuration and of a schedule: nothing else has changed.
+    project.write("hook", &address(&receivers[1], "hook"));
+    project.write("switch", &address(&receivers[1], "switch"));
+    wait_for("what the second one hears", || hears(&receivers[1]));
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
 fn what_was_missed_runs_once_or_is_recorded() {
     let server = server();
     let project = project(&server);
@@ -238,6 +267,8 @@ fn what_was_missed_runs_once_or_is_recorded() {
         "UPDATE orchestrator.schedules SET since = since - interval '3 hours'; DELETE FROM orchestrator.schedule_fires; DELETE FROM ticks;
          DELETE FROM orchestrator.deployment_log WHERE trigger = 'schedule'",
     );
+    // Its journal would tell of a fire that was on time.
+    fs::remove_dir_all(project.path().join(".orchestrator")).expect("a new journal");
     let daemon = Running::begin(&project);
     wait_for("what is missed", || {
         fires(&server, "schedule = 'once' AND state = 'succeeded'") >= 1

@@ -56,7 +56,7 @@ fn of_three_daemons_one_is_killed_every_few_seconds() {
     }
     // No more of them: what was begun ends, and what a dead one has left is taken over. The last seconds' fires may have no row yet.
     let until = server.psql("app", "SELECT clock_timestamp() - interval '5 seconds'");
-    wait_long("the end of all fires", Duration::from_secs(120), || {
+    wait_long("the end of all fires", Duration::from_secs(300), || {
         fires(&server, &format!("fire <= '{until}' AND state = 'running'")) == 0
     });
     for daemon in daemons.into_iter().flatten() {

@@ -3,6 +3,7 @@
 
 mod components;
 mod databases;
+mod dry_runs;
 mod files;
 mod machine;
 mod roles;

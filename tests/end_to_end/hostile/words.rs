@@ -111,7 +111,15 @@ fn nobody_writes_like_somebody_else() {
     );
     assert_eq!(
         attack.document["facts"]["refused"],
-        "the plugin forged-lines cannot tell the fact \"restore-command\""
+        serde_json::json!([
+            "the plugin forged-lines cannot tell the fact \"restore-command\"",
+            "the plugin forged-lines cannot tell the fact \"fire\"",
+        ])
+    );
+    // No part of a record may keep it out of the table.
+    assert_eq!(
+        attack.document["facts"]["nul"],
+        serde_json::json!({ "ab": "c" })
     );
     assert_eq!(
         attack.document["facts"]["restore-command"],

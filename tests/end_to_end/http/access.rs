@@ -145,8 +145,24 @@ async fn nobody_is_answered_who_should_not_be() {
         "the server has ended the connection"
     );
 
-    // Without tokens the API is closed, and health is not.
+    // Metrics are for this machine, as long as there is no name by which others come.
     let config = api.project.read("orchestrator.toml");
+    let metrics = |host: &'static str| {
+        let asked = client.get(api.url("/metrics")).header("host", host);
+        async { asked.send().await.expect("an answer").status().as_u16() }
+    };
+    assert_eq!(metrics("localhost").await, 200);
+    let named = config.replacen("[daemon]\n", "[daemon]\nhosts = [\"db.example\"]\n", 1);
+    api.project.write("orchestrator.toml", &named);
+    api.daemon.signal("HUP");
+    let began = std::time::Instant::now();
+    while metrics("db.example").await != 401 {
+        assert!(began.elapsed() < Duration::from_secs(30), "still open");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(metrics("localhost").await, 401);
+
+    // Without tokens the API is closed, and health is not.
     let (config, _) = config.split_once("[daemon.").expect("tokens");
     api.project.write("orchestrator.toml", config);
     let closed = api.again().await;

@@ -39,8 +39,18 @@ const MISSED: Series = (
 );
 const BROKEN: Series = ("orchestrator_schedule_file_problems", "0x2600");
 const STORAGE_UP: Series = ("orchestrator_storage_up{storage=\"main\"}", "1x2600");
-const WELL: [Series; 11] = [
-    UP, READY, LOG_UP, EXISTS, NEWEST, PROVEN, STATUS, NEXT, MISSED, BROKEN, STORAGE_UP,
+const ENABLED: Series = (
+    "orchestrator_schedule_enabled{schedule=\"nightly\",job=\"nightly\"}",
+    "1x2600",
+);
+// Of a command that somebody has mistyped.
+const BY_HAND: Series = (
+    "orchestrator_job_last_status{job=\"restore\",status=\"failed\"}",
+    "1x2600",
+);
+const WELL: [Series; 13] = [
+    UP, READY, LOG_UP, EXISTS, NEWEST, PROVEN, STATUS, NEXT, MISSED, BROKEN, STORAGE_UP, ENABLED,
+    BY_HAND,
 ];
 
 /// What is otherwise, and the alert that fires by it.

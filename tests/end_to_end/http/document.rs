@@ -15,8 +15,7 @@ const SLOW: &str = "[jobs.a-slow-one]\nsteps = [{ plugin = \"seed\", database = 
 async fn the_document_and_the_server_agree() {
     let mut server = PostgresServer::start(Version::V15);
     let api = Api::start(&server).await;
-    api.project
-        .write("seeds/slow.sql", "SELECT pg_sleep(0.5);\n");
+    api.project.write("seeds/slow.sql", "SELECT pg_sleep(1);\n");
     let open = api
         .project
         .read("orchestrator.toml")

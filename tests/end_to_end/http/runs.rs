@@ -130,6 +130,29 @@ async fn a_job_is_run_watched_and_listed() {
     assert_eq!(api.get("/api/v1/health").await["ready"], true);
 }
 
+/// Asks for a run of a job; its id.
+async fn begun(api: &Api, job: &str, body: Value) -> String {
+    let path = format!("/api/v1/jobs/{job}/runs");
+    let answer = api.ask(Method::POST, &path, &api.runner, Some(body)).await;
+    assert_eq!(answer.status(), 202);
+    text(&answer.json::<Value>().await.expect("JSON")["run"])
+}
+
+/// A run, once its events have ended with how it did.
+async fn ended(api: &Api, run: &str) -> Value {
+    let path = format!("/api/v1/runs/{run}");
+    let events = format!("{path}/events");
+    let events = api.ask(Method::GET, &events, &api.reader, None).await;
+    let events = events.text().await.expect("their end");
+    let shown = api.get(&path).await;
+    let status = text(&shown["summary"]["status"]);
+    assert!(
+        events.contains(&format!("\"status\":\"{status}\"")),
+        "{status}: {events}"
+    );
+    shown
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_cancelled_and_rules_hold() {
     let server = PostgresServer::start(Version::V15);
@@ -156,24 +179,20 @@ async fn a_run_is_cancelled_and_rules_hold() {
             .status(),
         202
     );
-    let events = api
-        .ask(
-            Method::GET,
-            &format!("/api/v1/runs/{run}/events"),
-            &api.reader,
-            None,
-        )
-        .await;
-    assert!(
-        events
-            .text()
-            .await
-            .expect("its end")
-            .contains("\"status\":\"cancelled\"")
-    );
+    assert_eq!(ended(&api, &run).await["summary"]["status"], "cancelled");
     let gone = api.ask(Method::POST, &cancel, &api.runner, None).await;
     assert_eq!(gone.status(), 404);
     lock.release();
+
+    // What is deleted is for the configuration to say.
+    let prune = json!({"parameters": {"keep_last": 1}});
+    let shown = ended(&api, &begun(&api, "prune", prune).await).await;
+    assert_eq!(shown["summary"]["status"], "refused", "{shown}");
+    let error = text(&shown["summary"]["error"]["message"]);
+    assert!(
+        error.contains("its parameter keep_last cannot be given by the API"),
+        "{error}"
+    );
 
     // What production refuses stays refused: no request carries consent.
     let config = api
@@ -183,35 +202,9 @@ async fn a_run_is_cancelled_and_rules_hold() {
         + "[jobs.replace]\nsteps = [{ plugin = \"restore\", storage = \"main\", backup = \"source/latest\", database = \"target\", mode = \"clean\" }]\n";
     api.project.write("orchestrator.toml", &config);
     let api = api.again().await;
-    let answer = api
-        .ask(
-            Method::POST,
-            "/api/v1/jobs/replace/runs",
-            &api.runner,
-            Some(json!({"parameters": {}})),
-        )
-        .await;
-    assert_eq!(answer.status(), 202);
-    let location = answer.headers()["location"]
-        .to_str()
-        .expect("text")
-        .to_owned();
-    let events = api
-        .ask(
-            Method::GET,
-            &format!("{location}/events"),
-            &api.reader,
-            None,
-        )
-        .await;
-    assert!(
-        events
-            .text()
-            .await
-            .expect("its end")
-            .contains("\"status\":\"refused\"")
-    );
-    let shown = api.get(&location).await;
+    let replace = json!({"parameters": {}});
+    let shown = ended(&api, &begun(&api, "replace", replace).await).await;
+    assert_eq!(shown["summary"]["status"], "refused", "{shown}");
     assert_eq!(shown["summary"]["error"]["kind"], "refused", "{shown}");
 }
 
@@ -302,4 +295,21 @@ async fn a_run_is_told_of_before_the_database_of_the_log_has_answered() {
     let run = text(&answer.json::<Value>().await.expect("JSON")["run"]);
     let running = api.get("/api/v1/running").await;
     assert_eq!(running[0]["run"], json!(run));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whether_a_backup_is_in_a_storage_that_is_away_is_not_known() {
+    let server = PostgresServer::start(Version::V15);
+    let api = Api::start(&server).await;
+    let config = api.project.read("orchestrator.toml")
+        + "[storage.away]\nurl = \"s3://backups/team\"\nendpoint = \"http://127.0.0.1:1\"\npath_style = true\naccess_key = \"any\"\nsecret_key = \"the-secret-of-s3\"\n";
+    api.project.write("orchestrator.toml", &config);
+    let api = api.again().await;
+    let listed = api.get("/api/v1/backups?storage=main").await;
+    let id = text(&listed["backups"][0]["id"]);
+    for (storage, expected) in [("main", 200), ("away", 503)] {
+        let path = format!("/api/v1/backups/{storage}/source/{id}");
+        let answer = api.ask(Method::GET, &path, &api.reader, None).await;
+        assert_eq!(answer.status().as_u16(), expected, "{storage}");
+    }
 }

@@ -142,7 +142,9 @@ pub(in crate::cli) async fn ask(
     let mut rehearsal = request.clone();
     rehearsal.dry_run = true;
     let cancel = signals::cancellation()?;
-    let outcome = jobs::run(project, rehearsal, &cancel, &Silent).await?;
+    let outcome = jobs::run(project, rehearsal, &cancel, &Silent)
+        .await?
+        .closed()?;
     let plan = shown(outcome)?;
     let listed = |which: &str| {
         let items = plan[which].as_array().into_iter().flatten();
@@ -252,6 +254,7 @@ mod tests {
             record,
             failure,
             before_any_effect: false,
+            unclosed: None,
         }
     }
 

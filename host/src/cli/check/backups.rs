@@ -229,6 +229,7 @@ mod tests {
         let proof = |(database, backup, at): &(&str, u8, u8)| Proven {
             backup: id(*backup),
             database: (*database).to_owned(),
+            storage: None,
             at: time(*at),
             seconds: 2.5,
             run: Uuid::nil(),

@@ -104,7 +104,9 @@ impl Bench<'_> {
         let project = globals::open(self.trial.config()?).await?;
         let parameters = Map::from_iter([("command".to_owned(), Value::from("deploy"))]);
         let request = single("migrate", "migrate", parameters);
-        let outcome = jobs::run(&project, request, self.cancel, &Silent).await?;
+        let outcome = jobs::run(&project, request, self.cancel, &Silent)
+            .await?
+            .closed()?;
         match outcome.failure {
             Some(failure) => Err(failure.context("applying the project's migrations")),
             None => Ok(()),

@@ -9,7 +9,7 @@ use tracing::warn;
 
 use crate::cli::notify;
 use crate::config::Name;
-use crate::deployment_log::{Page, RunRecord, Status};
+use crate::deployment_log::{RunRecord, Status};
 use crate::failure::Failure;
 use crate::jobs::{Project, RunOutcome, register_url};
 use crate::notifications::{Audience, Notifications, Phase, TableRecorder};
@@ -30,9 +30,6 @@ pub(super) struct NoticeFlags {
 
 /// Holds the URL of a dead man's switch: an argument would show it to everybody who lists processes.
 const PING_VARIABLE: &str = "ORCHESTRATOR_PING";
-
-/// Records that are looked through for the run before: most jobs have some that were cancelled or skipped.
-const BEFORE: usize = 50;
 
 /// Those who hear of it.
 pub(super) struct Listeners {
@@ -74,10 +71,15 @@ impl Listeners {
         match outcome {
             Ok(RunOutcome { record, .. }) if record.status == Status::Succeeded => {
                 audience.ping(Phase::Success, Some(record.run_id));
-                audience.succeeded(record, before(project, record).await);
+                // Only targets hear that all is well again.
+                let before = match self.targets.is_empty() {
+                    true => None,
+                    false => project.outcome_before(record).await,
+                };
+                audience.succeeded(record, before);
             }
             Ok(RunOutcome { record, .. }) => audience.failed(record),
-            // Nothing was recorded, so that there is no run to tell of: that, the switch is for.
+            // Nothing was begun, so that there is no run to tell of: that, the switch is for.
             Err(_) => audience.ping(Phase::Fail, None),
         }
     }
@@ -109,29 +111,6 @@ impl Listeners {
             fire: None,
         }
     }
-}
-
-/// How the last run of the job before this one ended that was run to an end.
-async fn before(project: &Project, record: &RunRecord) -> Option<Status> {
-    let page = Page {
-        limit: BEFORE,
-        before: Some(record.run_id),
-        job: Some(record.job.clone()),
-        ..Page::default()
-    };
-    let connection = project.log_connection().await.and_then(Result::ok);
-    let client = connection.as_ref().map(|connection| &connection.client);
-    let runs = match project.log.page(&page, client).await {
-        Ok(runs) => runs,
-        Err(error) => {
-            warn!("looking for the run before, to tell whether all is well again: {error}");
-            return None;
-        }
-    };
-    let ends = [Status::Succeeded, Status::Failed, Status::Refused];
-    runs.iter()
-        .map(|run| run.status)
-        .find(|status| ends.contains(status))
 }
 
 fn ping(flags: &NoticeFlags, project: &Project) -> Result<Option<Ping>, Failure> {

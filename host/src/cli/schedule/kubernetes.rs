@@ -27,6 +27,8 @@ pub(in crate::cli) struct KubernetesCommand {
 
 /// How late a CronJob may start when what was missed is not made up for.
 const LATE_SECONDS: u32 = 60;
+/// What a run that is cut may take to undo what it had begun; Kubernetes' own 30 s are less.
+const STOP_SECONDS: u32 = 120;
 /// What another attempt would only repeat.
 const FINAL: [u8; 2] = [exit::USAGE, exit::REFUSED];
 /// The name of the container in the pod.
@@ -104,7 +106,7 @@ fn cron_job(schedule: &Schedule, command: &KubernetesCommand) -> Result<Exported
         let value = plain(value).ok_or_else(|| {
             refused(
                 format!("the parameter {key} cannot be written as --param"),
-                "write a text, a number, true or false, or a list of texts without commas"
+                "write a text, a number, true or false, or a list of one or more texts without commas"
                     .to_owned(),
             )
         })?;
@@ -118,8 +120,13 @@ fn cron_job(schedule: &Schedule, command: &KubernetesCommand) -> Result<Exported
         // By the schedule's name: its address is a secret, and the image has the file that tells it.
         arguments.extend(["--ping".to_owned(), name.to_owned()]);
     }
+    // `$(NAME)` would be a variable there, which may be a secret.
+    for argument in &mut arguments {
+        *argument = argument.replace('$', "$$");
+    }
     let mut pod = json!({
         "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": STOP_SECONDS,
         "containers": [{
             "name": CONTAINER,
             "image": command.image,
@@ -209,11 +216,12 @@ fn plain(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
-        Value::Array(items) => {
+        // No text at all would be read as an empty one.
+        Value::Array(items) if !items.is_empty() => {
             let texts: Option<Vec<String>> = items.iter().map(item).collect();
             texts.map(|texts| texts.join(","))
         }
-        Value::Null | Value::Object(_) => None,
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
@@ -351,6 +359,7 @@ mod tests {
                   image: "registry.example/backups:1"
                   name: "orchestrator"
               restartPolicy: "Never"
+              terminationGracePeriodSeconds: 120
       schedule: "30 2 * * 0"
       suspend: false
       timeZone: "Africa/Nairobi"
@@ -362,7 +371,7 @@ mod tests {
         let mut schedule = schedule();
         schedule.enabled = false;
         schedule.parameters = serde_json::from_value(
-            json!({ "table": ["a", "b"], "jobs": 4, "note": "say: \"#x\"\n- y" }),
+            json!({ "table": ["a", "b"], "jobs": 4, "note": "say: \"#x\"\n- y $(DATABASE_URL)" }),
         )
         .unwrap();
         schedule.time_zone = TimeZone::get("Europe/Berlin").unwrap();
@@ -406,7 +415,7 @@ mod tests {
                 "--param",
                 "jobs=4",
                 "--param",
-                "note=say: \"#x\"\n- y",
+                "note=say: \"#x\"\n- y $$(DATABASE_URL)",
                 "--param",
                 "table=a,b",
                 "--notify",
@@ -423,7 +432,10 @@ mod tests {
         schedule.cron = Cron::parse("*/15 2 * * *").unwrap();
         assert_eq!(notes(&schedule).len(), 4, "{:?}", notes(&schedule));
         assert!(text.starts_with("# nightly: overlap"), "{text}");
-        assert!(text.contains(r##"- "note=say: \"#x\"\n- y""##), "{text}");
+        assert!(
+            text.contains(r##"- "note=say: \"#x\"\n- y $$(DATABASE_URL)""##),
+            "{text}"
+        );
         assert!(!text.contains("hunter2"), "{text}");
     }
 

@@ -123,9 +123,10 @@ pub(super) async fn metrics_need_token(
     request: Request,
     next: Next,
 ) -> Response {
-    // By the address that it has: another one in the file counts after a restart.
-    let is_public = !is_loopback(state.address.ip());
-    if state.settings().metrics_need_token.unwrap_or(is_public) {
+    let settings = state.settings();
+    // By the address that it has: another one in the file counts after a restart. Names of other hosts are those of a proxy.
+    let is_public = !is_loopback(state.address.ip()) || !settings.hosts.is_empty();
+    if settings.metrics_need_token.unwrap_or(is_public) {
         return need_token(state, request, next).await;
     }
     next.run(request).await

@@ -196,6 +196,15 @@ pub(super) async fn show(
     let opened = project.storage(&storage).await?;
     match backups::manifest(&opened, &folder).await {
         Err(failure) if failure.kind == FailureKind::NotFound => Err(missing().into()),
+        // Whether there is such a backup is not known then.
+        Err(failure)
+            if matches!(
+                failure.kind,
+                FailureKind::Unavailable | FailureKind::Timeout | FailureKind::Refused
+            ) =>
+        {
+            Err(failure.into())
+        }
         manifest => {
             let mut backup = described(&storage, &folder, manifest);
             backup.error = backup.error.map(|error| shared.clean(&error));

@@ -29,7 +29,7 @@ pub(super) struct Job {
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RunJob {
-    /// For every step that has such a parameter, as --param of `orchestrator run`.
+    /// For every step that has such a parameter, as --param of `orchestrator run`. A run that gives one to a plugin that may delete is refused.
     #[serde(default)]
     #[schema(value_type = Object, required = false)]
     parameters: Map<String, Value>,

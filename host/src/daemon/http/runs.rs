@@ -90,7 +90,7 @@ impl From<Status> for Stand {
 pub(super) struct Runs {
     /// The newest first.
     runs: Vec<RunSummary>,
-    /// What to give as `before` for the next page; null on the last one.
+    /// What to give as `before` for the next page, which may turn out to be empty; null where there is none.
     next: Option<String>,
     /// Why runs of other machines may be missing.
     incomplete: Option<String>,

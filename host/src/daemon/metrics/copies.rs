@@ -67,8 +67,15 @@ impl Storages {
                 copies.answered.insert(storage.clone(), told.is_up());
             }
             let Some(newest) = told.value else { continue };
+            let mut others = 0;
             for (database, begun) in newest {
                 let pair = (storage.clone(), database);
+                if !expected.contains(&pair) {
+                    others += 1;
+                    if others > MOST_LABELS {
+                        continue;
+                    }
+                }
                 if self.seen.len() < MOST_LABELS {
                     self.seen.insert(pair.clone());
                 }
@@ -108,7 +115,7 @@ async fn newest(project: &Project, storage: &str) -> Result<Newest, Failure> {
     let begun =
         |folder: BackupFolder| Some((folder.database.clone(), backups::begun(&folder).ok()?));
     let newest = folders.into_iter().filter_map(begun);
-    Ok(newest.take(MOST_LABELS).collect())
+    Ok(newest.collect())
 }
 
 /// What is told of backups.

@@ -33,6 +33,6 @@ pub(super) fn encode(schedules: &Schedules, to: &mut DescriptorEncoder) -> fmt::
         to,
         "orchestrator_schedule_missed_fires",
         "Fires that nobody took when they were due",
-        all().map(|one| (labels(&one.name, &one.job), one.missed)),
+        all().filter_map(|one| Some((labels(&one.name, &one.job), one.missed?))),
     )
 }

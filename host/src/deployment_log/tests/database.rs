@@ -373,6 +373,20 @@ async fn what_other_machines_have_proven_is_known() {
         "the last proof of the 24th's"
     );
 
+    // A database of the same name in another storage has proofs of its own.
+    let mut record = new_run();
+    let guard = theirs.start(record.clone()).unwrap();
+    let fact =
+        json!({ "backup": of_day(1), "database": "app", "storage": "offsite", "seconds": 2.5 });
+    record.facts.set("proven", fact);
+    record.close(Status::Succeeded, None, 0);
+    guard.finish(record).unwrap();
+    theirs.attach(&client).await.unwrap();
+    let proofs = ours.proofs(Some(&client)).await.unwrap();
+    assert_eq!(proofs, theirs.proven().unwrap());
+    assert_eq!(proofs.len(), 22);
+    assert_eq!(proofs[20].storage.as_deref(), Some("offsite"));
+
     let explained = "SET enable_seqscan = off; EXPLAIN SELECT FROM orchestrator.deployment_log WHERE facts ? 'proven' AND finished IS NOT NULL";
     let plan = client.simple_query(explained).await.unwrap();
     assert!(

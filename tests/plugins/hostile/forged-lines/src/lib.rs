@@ -24,8 +24,10 @@ attack!(|_| {
         "forged",
         &json!({ forged.clone(): { forged.clone(): [forged] } }),
     )?;
-    let told = run::fact("restore-command", &"rm -rf /").unwrap_err();
-    run::fact("refused", &told.message)?;
+    let told = [("restore-command", "rm -rf /"), ("fire", "9999-01-01")]
+        .map(|(key, value)| run::fact(key, &value).unwrap_err().message);
+    run::fact("refused", &told)?;
+    run::fact("nul", &json!({ "a\0b": "c\0" }))?;
     let label = TransferOptions {
         label: forged.clone(),
         expected_bytes: 0,
