@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use super::claims::{Before, Claim, Ending, QUEUE};
 use super::decision;
 use super::held::Hold;
-use super::running::{AGAIN, Patient, RECORDED_WITHIN};
+use super::running::{AGAIN, RECORDED_WITHIN};
 use super::{Daemon, Loaded};
 use crate::deployment_log::{RunRecord, Status, Trigger};
 use crate::failure::{Failure, FailureKind};
@@ -333,9 +333,8 @@ impl Firing<'_> {
     async fn record_skipped(&self, hold: &Hold<'_>, reason: Failure) {
         let fire = hold.claim.fire;
         warn!(schedule = %self.schedule.name, fire = %fire, "not run: {reason}");
-        let begun = Instant::now();
+        let patient = self.daemon.runs.patient();
         loop {
-            let patient = Patient::new(&self.daemon.kill);
             let skipped = async {
                 // Never closed.
                 let _place = self.daemon.skips.acquire().await;
@@ -344,11 +343,7 @@ impl Firing<'_> {
             };
             let Err(failure) = skipped.await else { return };
             warn!(schedule = %self.schedule.name, fire = %fire, "a fire that was not run could not be recorded: {failure}");
-            tokio::select! {
-                () = tokio::time::sleep(AGAIN) => {}
-                () = self.daemon.stop.cancelled() => return,
-            }
-            if begun.elapsed() > RECORDED_WITHIN {
+            if !patient.waited().await {
                 return;
             }
         }

@@ -50,7 +50,7 @@ use claims::Claims;
 pub use handle::Handle;
 use held::Held;
 pub use loaded::{Loaded, Loader};
-use running::Runs;
+use running::{Patience, Runs};
 use service_manager::ServiceManager;
 use standing::Observatory;
 
@@ -138,7 +138,10 @@ impl Daemon {
             loaded: RwLock::new(loaded),
             held: Held::default(),
             observatory: Observatory::default(),
-            runs: Runs::new(settings.max_concurrent_jobs as usize, signals.kill.clone()),
+            runs: Runs::new(
+                settings.max_concurrent_jobs as usize,
+                Patience::new(signals.stop.clone(), signals.kill.clone()),
+            ),
             tasks: TaskTracker::new(),
             notifications,
             stop: signals.stop.clone(),

@@ -25,12 +25,12 @@ pub(super) const TOLD: Duration = Duration::from_secs(1);
 /// How long what cannot be recorded (a full disk) is tried again, and how often.
 pub(super) const RECORDED_WITHIN: Duration = Duration::from_secs(3600);
 pub(super) const AGAIN: Duration = Duration::from_secs(5);
+const AGAIN_AT_THE_END: Duration = Duration::from_millis(500);
 
 /// All runs of this daemon.
 #[derive(Debug)]
 pub struct Runs {
-    /// Nobody waits for anything any more.
-    kill: CancellationToken,
+    patience: Patience,
     running: Mutex<BTreeMap<Uuid, Running>>,
     turns: Arc<Semaphore>,
     waiting: AtomicUsize,
@@ -68,9 +68,9 @@ pub trait Interest: Send + Sync {
 
 impl Runs {
     /// At most so many run at a time.
-    pub fn new(at_once: usize, kill: CancellationToken) -> Self {
+    pub(super) fn new(at_once: usize, patience: Patience) -> Self {
         Self {
-            kill,
+            patience,
             running: Mutex::default(),
             turns: Arc::new(Semaphore::new(at_once)),
             waiting: AtomicUsize::new(0),
@@ -100,6 +100,11 @@ impl Runs {
         let _waits = Waits(&self.waiting);
         let turn = self.turns.clone().acquire_owned().await;
         turn.map_err(|_| Failure::new(FailureKind::Unavailable, "the daemon is stopping"))
+    }
+
+    /// For what a fire has to record.
+    pub(super) fn patient(&self) -> Patient<'_> {
+        self.patience.begin()
     }
 
     /// What happens from now on.
@@ -207,30 +212,51 @@ impl Step {
     }
 }
 
-/// Closes records when there is room for them again.
+/// How those wait who have something to record and no room for it.
+#[derive(Clone, Debug)]
+pub(super) struct Patience {
+    stop: CancellationToken,
+    kill: CancellationToken,
+}
+
+impl Patience {
+    pub fn new(stop: CancellationToken, kill: CancellationToken) -> Self {
+        Self { stop, kill }
+    }
+
+    /// From now on somebody waits.
+    pub fn begin(&self) -> Patient<'_> {
+        Patient {
+            patience: self,
+            begun: Instant::now(),
+        }
+    }
+}
+
+/// One who waits.
 pub(super) struct Patient<'a> {
-    kill: &'a CancellationToken,
+    patience: &'a Patience,
     begun: Instant,
 }
 
-impl<'a> Patient<'a> {
-    pub fn new(kill: &'a CancellationToken) -> Self {
-        let begun = Instant::now();
-        Self { kill, begun }
+impl Patient<'_> {
+    /// Waits; whether it is to be tried again. A daemon that is stopping tries more often, for as long as it has.
+    pub async fn waited(&self) -> bool {
+        let Patience { stop, kill } = self.patience;
+        let until_stop = tokio::time::sleep(AGAIN);
+        if stop.run_until_cancelled(until_stop).await.is_some() {
+            return self.begun.elapsed() <= RECORDED_WITHIN;
+        }
+        let last = tokio::time::sleep(AGAIN_AT_THE_END);
+        kill.run_until_cancelled(last).await.is_some()
     }
 }
 
 #[async_trait]
 impl Observer for Patient<'_> {
     async fn is_closed_later(&self, failure: &Failure) -> bool {
-        if self.begun.elapsed() > RECORDED_WITHIN {
-            return false;
-        }
         warn!("the record of a run could not be closed, it is tried again: {failure}");
-        tokio::select! {
-            () = tokio::time::sleep(AGAIN) => true,
-            () = self.kill.cancelled() => false,
-        }
+        self.waited().await
     }
 
     fn step_began(&self, _index: usize, _count: usize, _plugin: &str, _progress: &Progress) {}
@@ -302,7 +328,7 @@ impl Observer for Watch<'_> {
 
     async fn closing(&self, record: &RunRecord) {
         self.interest.closing(record).await;
-        let _ = self.closing.set(Patient::new(&self.runs.kill));
+        let _ = self.closing.set(self.runs.patience.begin());
     }
 
     async fn is_closed_later(&self, failure: &Failure) -> bool {
