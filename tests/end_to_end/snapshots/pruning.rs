@@ -149,10 +149,13 @@ fn prunes_by_rule(sort: &'static Sort) {
         Answer::Statuses(statuses.to_vec()),
     );
 
-    // The newest one has its place by the rule, and is of no use: it is not the last good one. What is not finished is nobody's to judge.
+    // The newest one has its place by the rule, and is of no use: it takes none of a good one. What is not finished is nobody's to judge.
     let kept = told([
         (failed, "last 1: number 1"),
-        (good, "the last good one; the last good one of its kind"),
+        (
+            good,
+            "last 1: number 1; the last good one; the last good one of its kind",
+        ),
         (pinned, "pinned: before the audit"),
     ]);
     let no_rule = stage.no_rule();
