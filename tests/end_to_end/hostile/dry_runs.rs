@@ -46,7 +46,7 @@ fn what_is_stored_and_snapshots_can_only_be_read() {
     let backup = ["backup", "create", "--database", "source"];
     project.run(backup).expect_code(0);
     let stored = || files(&project.path().join("backups"));
-    let (before, snapshots_before) = (stored(), snapshots::manual(&moto));
+    let before = stored();
     let runs = || {
         let list = project.run(["log", "list", "--output", "json"]);
         list.expect_code(0).json()["runs"]
@@ -66,7 +66,8 @@ fn what_is_stored_and_snapshots_can_only_be_read() {
     let message = text(&dry.json()["error"]["message"]);
     assert!(message.contains("deaf-to-dry-runs"), "{message}");
     assert_eq!(stored(), before);
-    assert_eq!(snapshots::manual(&moto), snapshots_before);
+    let left = snapshots::manual(&moto);
+    assert!(!left.contains("<DBSnapshot>"), "{left}");
     assert_eq!(runs(), runs_before);
 
     // Of what it was granted, all of it works where it is meant.
