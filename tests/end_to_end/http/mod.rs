@@ -110,10 +110,13 @@ impl Api {
 }
 
 /// A session that holds a table, so that a backup of `source` waits.
-struct Lock(Child);
+struct Lock<'a> {
+    holder: Child,
+    server: &'a PostgresServer,
+}
 
-impl Lock {
-    fn of_users(server: &PostgresServer) -> Self {
+impl<'a> Lock<'a> {
+    fn of_users(server: &'a PostgresServer) -> Self {
         let holder = server
             .tool("psql")
             .args([
@@ -132,20 +135,22 @@ impl Lock {
             server.psql("source", "SELECT count(*) FROM pg_locks WHERE relation = '\"User\"'::regclass AND granted AND mode = 'AccessExclusiveLock'") == "1"
         };
         end_to_end::wait_for("the lock", is_locked);
-        Self(holder)
+        Self { holder, server }
     }
 
     fn release(mut self) {
-        self.0.kill().expect("psql ends");
-        self.0.wait().expect("psql has ended");
+        // A session that sleeps does not notice that its client has gone.
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE relation = '\"User\"'::regclass AND granted AND mode = 'AccessExclusiveLock'";
+        self.server.psql("source", end);
+        self.holder.wait().expect("psql has ended");
     }
 }
 
-impl Drop for Lock {
+impl Drop for Lock<'_> {
     fn drop(&mut self) {
         // Released already, where the test went well.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
     }
 }
 
