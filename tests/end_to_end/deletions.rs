@@ -77,6 +77,39 @@ fn a_deletion_that_was_cut_is_gone_on_with() {
     assert_eq!(crate::files(&project.path().join("backups")).len(), 302);
 }
 
+/// What a killed prune had sent may still arrive, so each start looks again for a while; what comes long after was put there by somebody.
+#[test]
+fn a_backup_that_is_put_back_after_a_cut_deletion_stays() {
+    let project = folder_project(CONFIG);
+    let ids = many(&project);
+    let mut child = prune_under_way(&project, &ids);
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    last_run(&project);
+    let left = there(&project);
+    let gone = ids
+        .iter()
+        .find(|id| !left.contains(id))
+        .expect("one is gone");
+    let manifest = project
+        .path()
+        .join("backups")
+        .join(gone)
+        .join("manifest.json");
+    put(&project, &[gone]);
+    last_run(&project);
+    assert!(!manifest.exists(), "it has arrived late");
+    put(&project, &[gone]);
+    let file = std::fs::File::options().write(true).open(&manifest);
+    let later = std::time::SystemTime::now() + Duration::from_secs(3600);
+    file.and_then(|file| file.set_modified(later))
+        .expect("its time");
+    for _ in 0..2 {
+        last_run(&project);
+        assert!(manifest.exists(), "somebody has put it back");
+    }
+}
+
 /// The newest run, as the log shows it.
 fn last_run(project: &Project) -> Value {
     let listed = project.run(["log", "list", "-n", "1", "--output", "json"]);

@@ -484,4 +484,37 @@ mod tests {
             assert_eq!(unfinished.0.lock().unwrap().len(), closed, "{told:?}");
         }
     }
+
+    #[tokio::test]
+    async fn a_deletion_that_nobody_was_told_of_is_told() {
+        let prefix = "app/2026-01-17T02-00-00Z-full-0a1b2c3d";
+        for (manifest, is_deletion, is_told) in [
+            ("manifest.json", true, true),
+            // The plugin was answered, and has told of it; what is left are its other objects.
+            ("toc.dat", true, false),
+            // Half a backup was never one.
+            ("manifest.json", false, false),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let storage = Folder::new(folder.path());
+            let key = Key::parse(&format!("{prefix}/{manifest}")).unwrap();
+            let mut writer = storage.create(&key, None).await.unwrap();
+            writer.write("{}".into()).await.unwrap();
+            writer.finish().await.unwrap();
+            let unpublished = Unpublished::default();
+            unpublished.add(UnpublishedDraft {
+                binding: "main".into(),
+                storage: Arc::new(storage),
+                prefix: prefix.into(),
+                is_deletion,
+            });
+            let unfinished = Closed::default();
+            let told = remove_all(&unpublished, &unfinished).await;
+            let expected = format!("the backup {prefix} in ");
+            assert_eq!(told.len(), usize::from(is_told), "{told:?}");
+            assert!(told.iter().all(|told| told.starts_with(&expected)));
+            assert_eq!(*unfinished.0.lock().unwrap(), [prefix]);
+            assert!(!folder.path().join(prefix).exists());
+        }
+    }
 }

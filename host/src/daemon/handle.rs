@@ -12,11 +12,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use uuid::Uuid;
 
-use super::claims::Standing;
 use super::control::{
     Asked, Control, Event, Fire, Health, Jobs, RunningRun, ScheduleStatus, Schedules,
 };
 use super::running::Interest;
+use super::standing::Fires;
 use super::{Daemon, Loaded};
 use crate::config::{Config, HttpSettings, Name, Step};
 use crate::deployment_log::{RunRecord, Status, Trigger};
@@ -54,26 +54,18 @@ impl Control for Handle {
             self.0.observatory.fires(&loaded.project),
             self.0.observatory.runs(&loaded.project),
         );
-        let is_known = fires.value.is_some();
-        let known = fires.value.unwrap_or_default();
+        let known = fires.value.as_ref();
         let answered = runs.value.unwrap_or_default().fires;
         let schedules = loaded.schedules.values().map(|schedule| {
-            let name = schedule.name.as_str();
-            ScheduleStatus {
-                missed: is_known.then(|| known.get(name).map_or(0, |known| known.missed)),
-                ..status(
-                    schedule,
-                    known.get(name),
-                    answered.get(name).copied(),
-                    loaded.at,
-                )
-            }
+            let answered = answered.get(schedule.name.as_str());
+            status(schedule, known, answered.copied(), loaded.at)
         });
-        let why = fires.failure.map(|failure| failure.to_string());
+        let unanswered = || known.is_none().then(|| UNANSWERED.to_owned());
+        let failed = fires.failure.as_ref().map(ToString::to_string);
         Schedules {
             schedules: schedules.collect(),
             problems: loaded.problems.clone(),
-            incomplete: why.or_else(|| (!is_known).then(|| UNANSWERED.to_owned())),
+            incomplete: failed.or_else(unanswered),
         }
     }
 
@@ -196,13 +188,15 @@ fn stopping() -> Failure {
     Failure::new(FailureKind::Unavailable, "the daemon is stopping")
 }
 
-/// What is told of a schedule. `loaded` is since when it owes its fires, as long as the database has not said so.
+/// What is told of a schedule, where `all` is what the database has said, if it has answered. `loaded` is since when the schedule owes its
+/// fires, as long as the database has not said so.
 fn status(
     schedule: &Schedule,
-    known: Option<&Standing>,
+    all: Option<&Fires>,
     answered: Option<Timestamp>,
     loaded: Timestamp,
 ) -> ScheduleStatus {
+    let known = all.and_then(|all| all.get(schedule.name.as_str()));
     let fires = |after: Timestamp| {
         let first = schedule
             .enabled
@@ -229,7 +223,7 @@ fn status(
                 status: last.status,
                 run: last.run,
             }),
-        missed: None,
+        missed: all.map(|_| known.map_or(0, |known| known.missed)),
     }
 }
 
